@@ -1,0 +1,8 @@
+"""Hardware-in-the-loop tests for Bluetooth LE devices, from one YAML profile.
+
+The packages, from the bottom up: ``att``, ``contracts``, ``profile``, ``behaviour``,
+``conformance`` and ``evidence``, ``link``, ``client`` and ``peripheral``, ``bench``, ``cli``.
+ARCHITECTURE.md draws them. Importing this package imports none of them.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""What the rows above agree on: the client, outcomes, findings, capabilities, windows, events."""

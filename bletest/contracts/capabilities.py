@@ -1,0 +1,33 @@
+"""What an adapter or a device can do. A test asks for a capability, never for a type."""
+
+from enum import StrEnum
+
+
+class Capability(StrEnum):
+    """One thing that only some adapters or devices can do."""
+
+    RAW_ATT = "raw_att"
+    PAIRING = "pairing"
+    HANDLES = "handles"
+    MTU_CHOICE = "mtu_choice"
+    ALL_SERVICES = "all_services"
+    PERIPHERAL_CONTROL = "peripheral_control"
+    SECOND_CLIENT = "second_client"
+    PRISTINE = "pristine"
+
+    @property
+    def provided_by(self) -> str:
+        """Say what would provide it, as the end of a sentence."""
+        return _PROVIDED_BY[self]
+
+
+_PROVIDED_BY = {
+    Capability.RAW_ATT: "an adapter that bletest drives itself (virtual, or a bumble transport)",
+    Capability.PAIRING: "an adapter that can pair without a dialogue",
+    Capability.HANDLES: "an adapter that shows attribute handles",
+    Capability.MTU_CHOICE: "an adapter that bletest drives itself (virtual, or a transport)",
+    Capability.ALL_SERVICES: "an adapter that hides no services",
+    Capability.PERIPHERAL_CONTROL: "an emulated device (--ble-device emulated)",
+    Capability.SECOND_CLIENT: "an adapter or bench with a second radio",
+    Capability.PRISTINE: "an emulated device, or a bench that can reset the real one",
+}

@@ -1,0 +1,203 @@
+"""What any device is held to: the oracle's half of a profile.
+
+A profile's ``value`` is what the emulated device serves. Checks never see it: they see these
+objects, in which ``expect`` is resolved (where it is silent, format and length come from
+``value`` or ``length``; ``expect: same`` means exactly those octets).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bletest.att.access import Access
+from bletest.contracts.database import (
+    RemoteCharacteristic,
+    RemoteDatabase,
+    RemoteDescriptor,
+    RemoteService,
+)
+from bletest.profile.rules import WriteRule
+from bletest.uuids import Uuid
+
+
+class SideEffect(StrEnum):
+    """What a write does to the world, from harmless to final."""
+
+    NONE = "none"
+    STORES = "stores"
+    ACTUATES = "actuates"
+    RESETS = "resets"
+    WEARS = "wears"
+    IRREVERSIBLE = "irreversible"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldExpectation:
+    """Bounds of one field of a decoded value; None leaves a bound open."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    one_of: tuple[object, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueExpectation:
+    """What a value must look like.
+
+    ``exact`` are the only octets accepted. ``min_length`` and ``max_length`` bound the length
+    in octets; ``max_length`` None means that nothing is known. ``fields`` bounds fields of the
+    decoded value; the key ``""`` stands for the value itself where it is a single number or
+    text. ``format`` names the format (``uint8``, ``text``, a SIG characteristic), None when
+    the octets are opaque; ``decode`` reads it and raises ValueError.
+    """
+
+    exact: bytes | None = None
+    min_length: int = 0
+    max_length: int | None = None
+    format: str | None = None
+    decode: Callable[[bytes], object] | None = field(default=None, repr=False, compare=False)
+    fields: Mapping[str, FieldExpectation] = field(default_factory=dict)
+
+    def mismatch(self, raw: bytes) -> str | None:
+        """Say what is wrong with ``raw``, None if nothing is."""
+        from bletest.profile.judging import mismatch  # formats need the codecs: load them late
+
+        return mismatch(self, raw)
+
+    def describe(self) -> str:
+        """Say in a few words what is expected."""
+        from bletest.profile.judging import describe
+
+        return describe(self)
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyExpectation:
+    """How a characteristic notifies by itself.
+
+    ``every`` is the declared period in seconds, None if it notifies only when something
+    happens; ``tolerance`` a share of it.
+    """
+
+    every: float | None = None
+    tolerance: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeExpectation:
+    """What descriptors and characteristics have in common.
+
+    ``path`` names the attribute for people (``heart_rate/body_sensor_location``); it is unique
+    in its profile (a repeated UUID is told apart by its id, or by ``#2``). ``occurrence`` counts
+    the earlier siblings with the same UUID. ``read`` and ``write`` are None where the operation
+    is refused.
+    """
+
+    path: str
+    uuid: Uuid
+    id: str | None
+    occurrence: int
+    read: Access | None
+    write: Access | None
+    value: ValueExpectation
+    side_effect: SideEffect
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptorExpectation(AttributeExpectation):
+    """A descriptor of a characteristic."""
+
+    def locate(self, characteristic: RemoteCharacteristic) -> RemoteDescriptor | None:
+        """Return the discovered descriptor, None if the device lacks it."""
+        same = [found for found in characteristic.descriptors if found.uuid == self.uuid]
+        return same[self.occurrence] if self.occurrence < len(same) else None
+
+
+@dataclass(frozen=True, slots=True)
+class CharacteristicExpectation(AttributeExpectation):
+    """A characteristic: ``properties`` by GATT's names in snake case (``notify``).
+
+    ``subscribe`` is what it takes to write the CCCD, None where there is none to write.
+    ``rules`` are tried in order for a write; none means that any value of a legal length is
+    accepted. ``service_uuid`` and ``service_occurrence`` name the service it stands in.
+    """
+
+    service_uuid: Uuid
+    service_occurrence: int
+    properties: frozenset[str]
+    subscribe: Access | None
+    notify: NotifyExpectation | None
+    rules: tuple[WriteRule, ...]
+    descriptors: tuple[DescriptorExpectation, ...]
+
+    def locate(self, database: RemoteDatabase) -> RemoteCharacteristic | None:
+        """Return the discovered characteristic, None if the device lacks it."""
+        services = database.find_services(self.service_uuid)
+        if self.service_occurrence >= len(services):
+            return None
+        service = services[self.service_occurrence]
+        same = [found for found in service.characteristics if found.uuid == self.uuid]
+        return same[self.occurrence] if self.occurrence < len(same) else None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceExpectation:
+    """A primary service with its characteristics."""
+
+    path: str
+    uuid: Uuid
+    id: str | None
+    occurrence: int
+    characteristics: tuple[CharacteristicExpectation, ...]
+
+    def locate(self, database: RemoteDatabase) -> RemoteService | None:
+        """Return the discovered service, None if the device lacks it."""
+        same = database.find_services(self.uuid)
+        return same[self.occurrence] if self.occurrence < len(same) else None
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertisingExpectation:
+    """What advertising data and scan response together must carry.
+
+    ``name`` is None where the profile promises none. ``interval`` is in seconds.
+    """
+
+    interval: float
+    name: str | None
+    services: tuple[Uuid, ...]
+    manufacturer_data: Mapping[int, bytes]
+    service_data: Mapping[Uuid, bytes]
+    tx_power: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceExpectation:
+    """Everything that a profile promises of a device.
+
+    ``name`` is the profile's, ``device_name`` the GAP Device Name; ``mtu`` the ATT_MTU the
+    device offers; ``bonding`` whether it can be paired with at all, and bonds.
+    ``services`` holds the profile's own services; GAP is implied and not among them.
+    """
+
+    name: str
+    device_name: str
+    appearance: int
+    mtu: int
+    connections: int
+    pairing: bool
+    bonding: bool
+    advertising: AdvertisingExpectation
+    services: tuple[ServiceExpectation, ...]
+
+    def characteristics(self) -> tuple[CharacteristicExpectation, ...]:
+        """Return every characteristic of every service, in file order."""
+        return tuple(one for service in self.services for one in service.characteristics)
+
+    def characteristic(self, name: str) -> CharacteristicExpectation | None:
+        """Find one by id, path or label of its UUID; None if there is none."""
+        found = self.characteristics()
+        return next(
+            (one for one in found if name in (one.id, one.path)),
+            next((one for one in found if one.uuid.label == name), None),
+        )
