@@ -16,6 +16,7 @@
     │   │   └── SubscriptionEnded  … while a subscription waited
     │   ├── TooFewNotifications fewer notifications than asked for, in the window
     │   ├── PairingFailed       pairing ended with a reason
+    │   ├── NotSeen             the emulated device did not see what a test waited for
     │   └── CheckFailed         findings of a check
     └── BenchTrouble            the device is not to blame: Allure files it under test defects
         ├── AdapterUnusable     the client's radio cannot be opened or used
@@ -25,7 +26,8 @@
         ├── CapabilityMissing   adapter or device cannot do this; the plugin skips
         ├── EmulationError      a handler of the emulated device raised
         ├── ClockDeadlock       nothing can ever wake the loop
-        └── CeilingReached      more virtual or real time than a test may use
+        ├── CeilingReached      more virtual or real time than a test may use
+        └── ReportNotMade       the HTML report cannot be made
 
 Facts are attributes; ``remedy`` says what the reader can do about it.
 """
@@ -123,6 +125,10 @@ class PairingFailed(DeviceFault):
         self.reason = reason
 
 
+class NotSeen(DeviceFault):
+    """The emulated device did not see, in time, what a test waited for its client to do."""
+
+
 class CheckFailed(DeviceFault):
     """A check has findings, held in ``findings``."""
 
@@ -169,3 +175,7 @@ class ClockDeadlock(BenchTrouble):
 
 class CeilingReached(BenchTrouble):
     """A test used more virtual or real time than it may."""
+
+
+class ReportNotMade(BenchTrouble):
+    """The HTML report cannot be made; the results it would have shown are untouched."""

@@ -1,6 +1,8 @@
 """Windows of time: the one place where an expected moment gets its tolerance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +46,70 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.earliest:.3f} s to {self.latest:.3f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on a client's clock by which something must have happened, in seconds."""
+
+    at: float
+
+    @classmethod
+    def after(cls, declared: float, *, now: float, timing: LinkTiming) -> "Deadline":
+        """Return the moment ``declared`` seconds from ``now``, plus what link and adapter add."""
+        return cls(now + Window.around(declared, tolerance=0.0, timing=timing).latest)
+
+    def left(self, now: float) -> float:
+        """Return the seconds that are left at ``now``, 0 once the moment has passed."""
+        return max(0.0, self.at - now)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How a series of moments keeps a declared period.
+
+    ``gaps`` are the seconds between neighbours, ``window`` is where each should lie. ``strays``
+    are the gaps outside it, ``total`` the seconds from first to last and ``total_window`` where
+    that should lie.
+    """
+
+    gaps: tuple[float, ...]
+    window: Window
+    strays: tuple[float, ...]
+    total: float
+    total_window: Window
+
+    @classmethod
+    def of(
+        cls, moments: Sequence[float], *, every: float, tolerance: float, timing: LinkTiming
+    ) -> "Rhythm":
+        """Measure ``moments``, in order and at least two, against one each ``every`` seconds."""
+        gaps = tuple(later - earlier for earlier, later in pairwise(moments))
+        window = Window.around(every, tolerance=tolerance, timing=timing)
+        return cls(
+            gaps,
+            window,
+            tuple(gap for gap in gaps if gap not in window),
+            moments[-1] - moments[0],
+            Window.around(every * len(gaps), tolerance=tolerance, timing=timing),
+        )
+
+    @property
+    def one_was_late(self) -> bool:
+        """Whether a single moment that came late explains every stray.
+
+        It leaves one gap too long, and the next as much too short; one that ends the series
+        leaves the long gap alone. On a living link that is nobody's fault.
+        """
+        match [index for index, gap in enumerate(self.gaps) if gap not in self.window]:
+            case [only]:
+                return only == len(self.gaps) - 1 and only > 0
+            case [first, second]:
+                both = self.gaps[first] + self.gaps[second]
+                return (
+                    second == first + 1
+                    and self.gaps[first] > self.window.latest
+                    and both in Window(2 * self.window.earliest, 2 * self.window.latest)
+                )
+            case _:
+                return False

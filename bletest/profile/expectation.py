@@ -7,7 +7,6 @@ objects, in which ``expect`` is resolved (where it is silent, format and length 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from bletest.att.access import Access
 from bletest.contracts.database import (
@@ -16,19 +15,22 @@ from bletest.contracts.database import (
     RemoteDescriptor,
     RemoteService,
 )
+from bletest.contracts.effects import SideEffect
 from bletest.profile.rules import WriteRule
 from bletest.uuids import Uuid
 
-
-class SideEffect(StrEnum):
-    """What a write does to the world, from harmless to final."""
-
-    NONE = "none"
-    STORES = "stores"
-    ACTUATES = "actuates"
-    RESETS = "resets"
-    WEARS = "wears"
-    IRREVERSIBLE = "irreversible"
+__all__ = [
+    "AdvertisingExpectation",
+    "AttributeExpectation",
+    "CharacteristicExpectation",
+    "DescriptorExpectation",
+    "DeviceExpectation",
+    "FieldExpectation",
+    "NotifyExpectation",
+    "ServiceExpectation",
+    "SideEffect",
+    "ValueExpectation",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""The options of a run, declared once: pytest and the command line both show these.
+
+Each is ``--ble-NAME`` on a command line and ``ble_NAME`` in pytest's ini file.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from bletest.bench.settings import (
+    EMULATED,
+    VIRTUAL,
+    ClockChoice,
+    ResetChoice,
+    Settings,
+    parse_allow,
+    parse_device,
+    parse_transport,
+)
+from bletest.errors import UsageMistake
+
+T = TypeVar("T")
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. ``many`` may be given several times, ``flag`` takes no value."""
+
+    name: str
+    metavar: str
+    help: str
+    default: str = ""
+    many: bool = False
+    flag: bool = False
+
+    @property
+    def switch(self) -> str:
+        """The command-line spelling."""
+        return f"--ble-{self.name}"
+
+    @property
+    def key(self) -> str:
+        """The ini spelling, a Python identifier."""
+        return "ble_" + self.name.replace("-", "_")
+
+
+OPTIONS = (
+    Option("profile", "PROFILE", "profile file, shipped name or glob; repeatable", many=True),
+    Option("adapter", "RADIO", "the client's radio: virtual, or a bumble transport", VIRTUAL),
+    Option("device", "DEVICE", "emulated, an address, name:NAME or service:UUID", EMULATED),
+    Option("emulate-on", "TRANSPORT", "the radio of an emulated device (else the virtual air)"),
+    Option("clock", "CLOCK", "auto, virtual or real", ClockChoice.AUTO),
+    Option("allow", "EFFECTS", "side effects allowed on a real device beside stores", many=True),
+    Option("reset", "HOW", "between tests: none or reconnect", ResetChoice.RECONNECT),
+    Option("strict", "", "a skip for want of a capability fails the test", flag=True),
+    Option("timeout-scale", "FACTOR", "multiplies every time a client waits", "1"),
+    Option("output", "FOLDER", "where evidence goes, one folder a test", "bletest-results"),
+    Option("seed", "NUMBER", "for everything random; printed when chosen"),
+)
+BY_NAME = {option.name: option for option in OPTIONS}
+
+
+class Given(Protocol):
+    """Where the values come from: a command line, an ini file."""
+
+    def text(self, name: str) -> str:
+        """Return the value of a plain option, its default where it was not given."""
+
+    def words(self, name: str) -> list[str]:
+        """Return the values of a repeatable option."""
+
+    def flag(self, name: str) -> bool:
+        """Return whether a flag was given."""
+
+
+def choose_seed() -> int:
+    """Return a fresh seed, for a run that was given none."""
+    return random.SystemRandom().randrange(1 << 32)
+
+
+def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_seed) -> Settings:
+    """Turn options into Settings; raises UsageMistake that names option and remedy."""
+    adapter, emulate_on = given.text("adapter"), given.text("emulate-on")
+    allow, seed = given.words("allow"), given.text("seed")
+    return Settings(
+        adapter=adapter if adapter == VIRTUAL else parse_transport("--ble-adapter", adapter),
+        device=parse_device("--ble-device", given.text("device")),
+        emulate_on=parse_transport("--ble-emulate-on", emulate_on) if emulate_on else None,
+        clock=_choice(given, "clock", ClockChoice),
+        allow=parse_allow("--ble-allow", allow) if allow else frozenset(),
+        reset=_choice(given, "reset", ResetChoice),
+        strict=given.flag("strict"),
+        timeout_scale=_number(given, "timeout-scale", float),
+        seed=_number(given, "seed", int) if seed else fallback_seed(),
+        output=Path(given.text("output")),
+    )
+
+
+def _choice(given: Given, name: str, kind: type[Choice]) -> Choice:
+    text = given.text(name)
+    try:
+        return kind(text)
+    except ValueError:
+        raise UsageMistake(
+            f'--ble-{name}: "{text}" is unknown', remedy=f"choose from {', '.join(kind)}"
+        ) from None
+
+
+def _number(given: Given, name: str, kind: Callable[[str], T]) -> T:
+    text = given.text(name)
+    try:
+        return kind(text)
+    except ValueError:
+        raise UsageMistake(f'--ble-{name}: "{text}" is no number', remedy="give a number") from None

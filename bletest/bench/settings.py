@@ -1,0 +1,206 @@
+"""What a run is told: adapter, device, clock, side effects, seed. Validated, and nothing opened.
+
+Importing this module is cheap: the pytest plugin reads its options with it before it knows
+whether any test needs a radio.
+"""
+
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+
+from bletest.contracts.capabilities import Capability
+from bletest.contracts.effects import SideEffect
+from bletest.errors import UsageMistake
+
+VIRTUAL = "virtual"
+EMULATED = "emulated"
+
+TRANSPORTS = (
+    "usb",
+    "pyusb",
+    "serial",
+    "tcp-client",
+    "tcp-server",
+    "unix-client",
+    "unix-server",
+    "pty",
+    "udp",
+    "ws-client",
+    "ws-server",
+    "hci-socket",
+    "vhci",
+    "file",
+    "android-emulator",
+    "android-netsim",
+)
+"""The bumble transports an adapter may be reached through."""
+
+_ADDRESS = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}", re.I)
+
+
+class ClockChoice(StrEnum):
+    """``auto`` is virtual unless something real is attached."""
+
+    AUTO = "auto"
+    VIRTUAL = "virtual"
+    REAL = "real"
+
+
+class ResetChoice(StrEnum):
+    """What happens to the device between two tests."""
+
+    NONE = "none"
+    RECONNECT = "reconnect"
+
+
+class SelectBy(StrEnum):
+    """How a real device is recognised while scanning."""
+
+    ADDRESS = "address"
+    NAME = "name"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSelector:
+    """How to find a real device among those that advertise."""
+
+    by: SelectBy
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.by}:{self.value}" if self.by is not SelectBy.ADDRESS else self.value
+
+
+def parse_transport(option: str, text: str) -> str:
+    """Return ``text`` if it names a bumble transport, raise UsageMistake otherwise."""
+    scheme = text.partition(":")[0]
+    if scheme in TRANSPORTS:
+        return text
+    close = get_close_matches(scheme, (VIRTUAL, *TRANSPORTS), n=1)
+    hint = f'did you mean "{close[0]}"?' if close else f"known are {', '.join(TRANSPORTS)}"
+    raise UsageMistake(
+        f'{option}: "{text}" names no transport',
+        remedy=f"{hint}; for example usb:0, serial:/dev/ttyACM0 or tcp-client:127.0.0.1:9000",
+    )
+
+
+def parse_device(option: str, text: str) -> DeviceSelector | None:
+    """Return how to find a real device, None for the emulated one; raise UsageMistake."""
+    if text == EMULATED:
+        return None
+    if _ADDRESS.fullmatch(text):
+        return DeviceSelector(SelectBy.ADDRESS, text.upper())
+    for by in (SelectBy.NAME, SelectBy.SERVICE):
+        if text.startswith(f"{by}:") and len(text) > len(by) + 1:
+            return DeviceSelector(by, text[len(by) + 1 :])
+    raise UsageMistake(
+        f'{option}: "{text}" is no device',
+        remedy="write emulated, an address such as C0:11:22:33:44:55, name:NAME or service:UUID",
+    )
+
+
+def parse_allow(option: str, words: list[str]) -> frozenset[SideEffect]:
+    """Return the side effects named in ``words`` (comma-separated lists); raise UsageMistake."""
+    allowed = set()
+    for word in ",".join(words).split(","):
+        try:
+            allowed.add(SideEffect(word.strip()))
+        except ValueError:
+            raise UsageMistake(
+                f'{option}: "{word.strip()}" is no side effect',
+                remedy=f"choose from {', '.join(SideEffect)}",
+            ) from None
+    return frozenset(allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The bench of one run.
+
+    ``adapter`` is ``"virtual"`` or a bumble transport, ``device`` None for the emulated device.
+    ``emulate_on`` is the transport that gives an emulated device its radio, None for the
+    virtual air. ``timeout_scale`` multiplies every time a client waits.
+    """
+
+    adapter: str = VIRTUAL
+    device: DeviceSelector | None = None
+    emulate_on: str | None = None
+    clock: ClockChoice = ClockChoice.AUTO
+    allow: frozenset[SideEffect] = frozenset()
+    reset: ResetChoice = ResetChoice.RECONNECT
+    strict: bool = False
+    timeout_scale: float = 1.0
+    seed: int = 0
+    output: Path = field(default_factory=lambda: Path("bletest-results"))
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together; raise UsageMistake."""
+        virtual = self.adapter == VIRTUAL
+        if virtual and self.device is not None:
+            raise UsageMistake(
+                f"--ble-device {self.device} names a real device, and --ble-adapter is virtual",
+                remedy="name the radio with --ble-adapter, for example usb:0",
+            )
+        if virtual and self.emulate_on is not None:
+            raise UsageMistake(
+                f"--ble-emulate-on {self.emulate_on} needs a real --ble-adapter to hear it",
+                remedy="name the client's radio with --ble-adapter, for example usb:0",
+            )
+        if not virtual and self.device is None and self.emulate_on is None:
+            raise UsageMistake(
+                f"--ble-adapter {self.adapter} cannot hear a device emulated on the virtual air",
+                remedy="name the device with --ble-device, or give it a radio of its own with "
+                "--ble-emulate-on",
+            )
+        if self.device is not None and self.emulate_on is not None:
+            raise UsageMistake(
+                "--ble-device names a real device, and --ble-emulate-on asks for an emulated one",
+                remedy="give one of the two",
+            )
+        if self.clock is ClockChoice.VIRTUAL and self.real_because:
+            raise UsageMistake(
+                f"--ble-clock virtual is impossible: {self.real_because}",
+                remedy="leave --ble-clock away",
+            )
+        if self.timeout_scale <= 0:
+            raise UsageMistake(
+                f"--ble-timeout-scale is {self.timeout_scale:g}",
+                remedy="give a number above 0",
+            )
+
+    @property
+    def real_because(self) -> str | None:
+        """Say what makes time real, None where it is virtual."""
+        if self.adapter != VIRTUAL:
+            return f"the adapter {self.adapter} is real"
+        if self.clock is ClockChoice.REAL:
+            return "--ble-clock real"
+        return None
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the device under test is emulated."""
+        return self.device is None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What adapter and device can do, known before either is opened."""
+        driven_by_us = {
+            Capability.RAW_ATT,
+            Capability.PAIRING,
+            Capability.HANDLES,
+            Capability.MTU_CHOICE,
+            Capability.ALL_SERVICES,
+        }
+        if self.emulated:
+            driven_by_us |= {Capability.PERIPHERAL_CONTROL, Capability.PRISTINE}
+        return frozenset(driven_by_us)
+
+    def allows(self, effect: SideEffect) -> bool:
+        """Whether a test may do this to the world: anything to an emulated device."""
+        return (
+            self.emulated or effect in (SideEffect.NONE, SideEffect.STORES) or effect in self.allow
+        )

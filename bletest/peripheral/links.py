@@ -1,0 +1,107 @@
+"""One connected client of an emulated device: its bearer, its security, its timers."""
+
+import asyncio
+from collections.abc import Callable
+
+from bumble import hci
+from bumble.core import ProtocolError
+from bumble.device import Connection
+
+from bletest.att.access import LinkSecurity
+from bletest.att.server import ServerBearer
+from bletest.peripheral.security import Bond, Bonds
+
+
+class ClientLink:
+    """The device's end of one connection. ``identity`` is the client's address."""
+
+    bearer: ServerBearer
+
+    def __init__(self, identity: str, connection: Connection, bonds: Bonds) -> None:
+        self.identity = identity
+        self.connection = connection
+        self.security = LinkSecurity(bonded=identity in bonds)
+        self._bonds = bonds
+        self._schedules: dict[str, asyncio.TimerHandle] = {}
+        self._confirmation: asyncio.TimerHandle | None = None
+
+    def send(self, pdu: bytes) -> None:
+        """Send one ATT PDU to the client."""
+        host = self.connection.device.host
+        host.send_att(self.connection.handle, pdu)  # type: ignore[attr-defined]
+
+    # Security
+
+    def watch_security(self) -> None:
+        """Keep ``security`` in step with the link."""
+        self.connection.on("connection_encryption_change", self._on_encryption_change)
+        self.connection.on("pairing", self._on_pairing)
+
+    def _on_encryption_change(self) -> None:
+        self.security.encrypted = bool(self.connection.is_encrypted)
+        # bumble's virtual controller never says how long the key is (it is always whole).
+        self.security.key_size = self.connection.encryption_key_size or 16
+        bond = self._bonds.get(self.identity)
+        if bond is not None:
+            self.security.authenticated = bond.authenticated
+            self.security.secure_connections = bond.secure_connections
+
+    def _on_pairing(self, keys: object) -> None:
+        ltk = getattr(keys, "ltk", None)
+        bond = Bond(
+            authenticated=bool(ltk is not None and ltk.authenticated),
+            secure_connections=bool(self.connection.sc),
+        )
+        self.security.authenticated = bond.authenticated
+        self.security.secure_connections = bond.secure_connections
+        if ltk is not None:
+            self._bonds[self.identity] = bond
+            self.security.bonded = True
+
+    # Timers
+
+    def start_schedule(self, path: str, every: float, send: Callable[[int], None]) -> None:
+        """Call ``send(n)`` for n = 0, 1, … each ``every`` seconds from now, without drift."""
+        self.stop(path)
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+
+        def tick(count: int) -> None:
+            self._schedules[path] = loop.call_at(start + (count + 2) * every, tick, count + 1)
+            send(count)
+
+        self._schedules[path] = loop.call_at(start + every, tick, 0)
+
+    def stop(self, path: str) -> None:
+        """End the schedule of one characteristic."""
+        timer = self._schedules.pop(path, None)
+        if timer is not None:
+            timer.cancel()
+
+    def watch_confirmation(self) -> None:
+        """Arm the one timer that ends the bearer when an indication is never confirmed."""
+        deadline = self.bearer.deadline
+        if deadline is None or self._confirmation is not None:
+            return
+        loop = asyncio.get_running_loop()
+        self._confirmation = loop.call_at(deadline, self._confirmation_due)
+
+    def _confirmation_due(self) -> None:
+        self._confirmation = None
+        self.bearer.expire(asyncio.get_running_loop().time())
+        self.watch_confirmation()
+
+    def close(self) -> None:
+        """The link is gone: end its timers and its bearer."""
+        for path in tuple(self._schedules):
+            self.stop(path)
+        if self._confirmation is not None:
+            self._confirmation.cancel()
+        self.bearer.close()
+
+    async def disconnect(self, reason: hci.HCI_ErrorCode) -> None:
+        """End the link from the device's side; a link that is gone already is fine."""
+        try:
+            await self.connection.disconnect(reason)
+        except (ProtocolError, asyncio.CancelledError):
+            return

@@ -1,0 +1,357 @@
+"""The emulated device: a profile served by our ATT engine on a bumble host."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+from bumble import hci
+from bumble.device import AdvertisingType, Connection
+
+from bletest.att import server_events as seen
+from bletest.att.database import Attribute
+from bletest.att.handlers import AttRefusal, Deferred
+from bletest.att.server import Server, ServerBearer
+from bletest.behaviour import Sending
+from bletest.contracts.events import EventSink, Note, nowhere
+from bletest.errors import UnknownAttribute
+from bletest.link.station import Station
+from bletest.peripheral.characteristic import Answer, ServerCharacteristic
+from bletest.peripheral.links import ClientLink
+from bletest.peripheral.security import Bonds, pairing_config
+from bletest.peripheral.table import build_table
+from bletest.peripheral.waits import Occurrences
+from bletest.profile.rules import ReplyKind
+from bletest.profile.spec import Profile
+
+logger = logging.getLogger(__name__)
+
+
+class VirtualPeripheral:
+    """A device as its profile describes it, on the virtual air or on a real controller.
+
+    ``peripheral["body_sensor_location"]`` is a characteristic by id, path or name. ``failures``
+    holds what handlers raised; the client was answered with 0x0E each time.
+    """
+
+    def __init__(self, profile: Profile, *, on_event: EventSink = nowhere) -> None:
+        """``on_event`` gets a Note for what a transcript of the client cannot show."""
+        self.profile = profile
+        self.failures: list[BaseException] = []
+        self.connected: Occurrences[str] = Occurrences("connection")
+        self.disconnected: Occurrences[str] = Occurrences("disconnection")
+        self._on_event = on_event
+        self._station: Station | None = None
+        self._links: dict[str, ClientLink] = {}
+        self._by_connection: dict[int, ClientLink] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._bonds = Bonds()
+        self._advertising = False
+        self._characteristics: dict[str, ServerCharacteristic] = {}
+        table, by_path = build_table(profile, self._handler_for)
+        for path, characteristic in by_path.items():
+            self._characteristics[path].attribute = characteristic
+        self._by_attribute = {
+            id(one.attribute.value): one for one in self._characteristics.values()
+        }
+        self.table = table
+        self.server = Server(table, mtu=profile.device.mtu, on_event=self._on_server_event)
+
+    def _handler_for(self, spec: Any) -> ServerCharacteristic:
+        characteristic = ServerCharacteristic(self, spec)
+        self._characteristics[spec.path] = characteristic
+        return characteristic
+
+    # The characteristics
+
+    def __getitem__(self, name: str) -> ServerCharacteristic:
+        """Return a characteristic by id, path or SIG name; raises UnknownAttribute."""
+        spec = self.profile.characteristic(name)
+        if spec is not None:
+            return self._characteristics[spec.path]
+        known = [*self._characteristics, *(one.spec.id or "" for one in self)]
+        close = get_close_matches(name, known, n=1)
+        raise UnknownAttribute(
+            f'{self.profile.name} has no characteristic "{name}"',
+            remedy=f'did you mean "{close[0]}"?' if close else f"it has {', '.join(known)}",
+        )
+
+    def __iter__(self) -> Iterator[ServerCharacteristic]:
+        return iter(self._characteristics.values())
+
+    async def wait_connected(self, *, within: float = 10.0) -> str:
+        """Wait for the next connection and return the client's address; raises NotSeen."""
+        return await self.connected.next(within=within)
+
+    async def wait_disconnected(self, *, within: float = 10.0) -> str:
+        """Wait for the next disconnection and return the client's address; raises NotSeen."""
+        return await self.disconnected.next(within=within)
+
+    async def wait_written(self, name: str, *, within: float = 10.0) -> bytes:
+        """Wait for a write of that characteristic and return what was written."""
+        return await self[name].written(within=within)
+
+    async def wait_subscribed(self, name: str, *, within: float = 10.0) -> str:
+        """Wait for a subscription to that characteristic; return the client's address."""
+        return await self[name].subscribed(within=within)
+
+    async def wait_unsubscribed(self, name: str, *, within: float = 10.0) -> str:
+        """Wait for the end of a subscription; return the client's address."""
+        return await self[name].unsubscribed(within=within)
+
+    async def wait_read(self, name: str, *, within: float = 10.0) -> str:
+        """Wait for a read of that characteristic; return the client's address."""
+        return await self[name].read_by_client(within=within)
+
+    # Life
+
+    @property
+    def address(self) -> str:
+        """The address it advertises, ``C0:…``; empty before :meth:`start`."""
+        return self._station.device.random_address.to_string(False) if self._station else ""
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The addresses of the connected clients."""
+        return tuple(self._links)
+
+    async def start(self, station: Station) -> None:
+        """Take over the station's ATT and pairing, and advertise."""
+        self._station = station
+        device = station.device
+        device.pairing_config_factory = partial(pairing_config, self.profile.security)
+        device.on("connection", self._on_connection)
+        station.host.on_att_server_pdu = self._on_pdu
+        await self._advertise()
+
+    async def stop(self) -> None:
+        """Stop advertising, disconnect every client, end every behaviour."""
+        if self._station is None:
+            return
+        station, self._station = self._station, None
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        links = tuple(self._links.values())
+        for link in links:
+            self._close(link)
+        station.host.on_att_server_pdu = None
+        station.device.remove_listener("connection", self._on_connection)
+        if station.host.lost:
+            return
+        await station.device.stop_advertising()
+        for link in links:
+            await link.disconnect(hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR)
+
+    async def reset(self) -> None:
+        """Reboot: links drop, values and unbonded clients' settings are lost, bonds stay."""
+        station = self._station
+        await self.stop()
+        for characteristic in self:
+            characteristic.restore()
+        if station is not None:
+            self._note("reset")
+            await self.start(station)
+
+    async def _advertise(self) -> None:
+        """Advertise if there is room for another client."""
+        station = self._station
+        if station is None or len(self._links) >= self.profile.device.connections:
+            return
+        advertising = self.profile.advertising
+        await station.device.start_advertising(
+            advertising_type=AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE,
+            advertising_data=advertising.data,
+            scan_response_data=advertising.scan_response,
+            advertising_interval_min=advertising.interval * 1000,
+            advertising_interval_max=advertising.interval * 1000,
+        )
+
+    # Links
+
+    def _on_connection(self, connection: Connection) -> None:
+        identity = connection.peer_address.to_string(False)
+        link = ClientLink(identity, connection, self._bonds)
+        link.bearer = self.server.connect(identity, link.security)
+        self._links[identity] = link
+        self._by_connection[connection.handle] = link
+        connection.on("disconnection", partial(self._on_disconnection, link))
+        link.watch_security()
+        self.connected.add(identity)
+        self._spawn(self._advertise())
+
+    def _on_disconnection(self, link: ClientLink, reason: int) -> None:
+        if self._by_connection.get(link.connection.handle) is not link:
+            return  # closed by stop() already
+        self._close(link)
+        self.disconnected.add(link.identity)
+        self._spawn(self._advertise())
+
+    def _close(self, link: ClientLink) -> None:
+        del self._links[link.identity]
+        del self._by_connection[link.connection.handle]
+        link.close()
+
+    def _on_pdu(self, connection_handle: int, pdu: bytes) -> None:
+        link = self._by_connection.get(connection_handle)
+        if link is None:
+            return
+        response = link.bearer.receive(pdu, _now())
+        if response is not None:
+            link.send(response)
+        link.watch_confirmation()
+
+    # What the server engine tells
+
+    def _on_server_event(self, event: seen.ServerEvent) -> None:
+        match event:
+            case seen.HandlerFailed(exception=error):
+                self._failed(error)
+            case seen.Read(client, attribute, 0):
+                if (characteristic := self._of(attribute)) is not None:
+                    characteristic.on_read(client)
+            case seen.Written(_, attribute, value):
+                if (characteristic := self._of(attribute)) is not None:
+                    characteristic.on_written(value)
+            case seen.Subscribed(client, attribute, notify):
+                if (characteristic := self._of(attribute)) is not None:
+                    self._subscribed(client, characteristic, notify=notify)
+            case seen.Unsubscribed(client, attribute):
+                if (characteristic := self._of(attribute)) is not None:
+                    characteristic.on_unsubscribed(client)
+                    if client in self._links:
+                        self._links[client].stop(characteristic.path)
+            case seen.TransactionTimeout(client, handle):
+                self._note(f"{client} did not confirm an indication of handle 0x{handle:04X}")
+            case _:
+                pass
+
+    def _of(self, attribute: Attribute) -> ServerCharacteristic | None:
+        return self._by_attribute.get(id(attribute))
+
+    def _subscribed(
+        self, client: str, characteristic: ServerCharacteristic, *, notify: bool
+    ) -> None:
+        kind = ReplyKind.NOTIFICATION if notify else ReplyKind.INDICATION
+        characteristic.on_subscribed(client, kind)
+        schedule = characteristic.spec.notify
+        # The event of a bond's restored subscription comes before the link is known here.
+        if schedule is not None:
+            asyncio.get_running_loop().call_soon(self._start_schedule, client, characteristic)
+
+    def _start_schedule(self, client: str, characteristic: ServerCharacteristic) -> None:
+        schedule = characteristic.spec.notify
+        link = self._links.get(client)
+        if link is None or schedule is None or client not in characteristic.subscribers:
+            return
+        link.start_schedule(
+            characteristic.path,
+            schedule.every,
+            lambda count: self.send(client, characteristic, schedule.values.at(count)),
+        )
+
+    # What characteristics ask for
+
+    def send(
+        self,
+        client: str,
+        characteristic: ServerCharacteristic,
+        value: bytes,
+        kind: ReplyKind | None = None,
+    ) -> None:
+        """Send a value to one subscriber; a client that has not subscribed gets nothing."""
+        wanted = characteristic.subscribers.get(client)
+        link = self._links.get(client)
+        if link is None or wanted is None or (kind is not None and kind is not wanted):
+            return
+        handle = characteristic.attribute.value.handle
+        if wanted is ReplyKind.NOTIFICATION:
+            pdu = link.bearer.notify(handle, value, _now())
+        else:
+            pdu = link.bearer.indicate(handle, value, _now())
+        if pdu is not None:
+            link.send(pdu)
+        link.watch_confirmation()
+        characteristic.on_sent()
+
+    def send_later(self, client: str, sending: Sending) -> None:
+        """Send what a rule says, after the response to the write is out."""
+        loop = asyncio.get_running_loop()
+        send = partial(self._send_reply, client, sending)
+        if sending.after:
+            loop.call_later(sending.after, send)
+        else:
+            loop.call_soon(send)
+
+    def _send_reply(self, client: str, sending: Sending) -> None:
+        self.send(client, self._characteristics[sending.via], sending.value, sending.kind)
+
+    def answer_later(
+        self,
+        bearer: ServerBearer,
+        answer: Awaitable[Answer],
+        encode: Callable[[Answer], bytes | None],
+        *,
+        undo: tuple[Attribute, bytes] | None = None,
+    ) -> Deferred:
+        """Promise the response to a request whose handler is a coroutine."""
+        deferred = Deferred()
+        self._spawn(self._complete(bearer, deferred, answer, encode, undo))
+        return deferred
+
+    async def _complete(
+        self,
+        bearer: ServerBearer,
+        deferred: Deferred,
+        answer: Awaitable[Answer],
+        encode: Callable[[Answer], bytes | None],
+        undo: tuple[Attribute, bytes] | None,
+    ) -> None:
+        result: bytes | AttRefusal | Exception | None
+        try:
+            result = encode(await answer)
+        except Exception as error:  # the client must be answered whatever a handler raises
+            result = error
+            if undo is not None:
+                attribute, attribute.value = undo
+        response = bearer.complete(deferred, result, _now())
+        link = self._links.get(bearer.identity)
+        if response is not None and link is not None and link.bearer is bearer:
+            link.send(response)
+
+    def run_handler(self, call: Callable[[], Answer | Awaitable[Answer]]) -> None:
+        """Run a handler whose answer nobody waits for."""
+
+        async def run() -> None:
+            try:
+                answer = call()
+                if isinstance(answer, Awaitable):
+                    await answer
+            except Exception as error:  # a handler's mistake ends the test, not the device
+                self._failed(error)
+
+        self._spawn(run())
+
+    def _failed(self, error: BaseException) -> None:
+        self.failures.append(error)
+        self._note(f"a handler raised {type(error).__name__}: {error}")
+
+    def _note(self, text: str) -> None:
+        self._on_event(Note(_now(), f"{self.profile.name}: {text}"))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

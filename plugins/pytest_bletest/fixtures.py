@@ -1,0 +1,174 @@
+"""The fixture ladder. Each rung is a place to override; each is explained where users read it.
+
+Everything that needs bumble or bleak is imported inside the fixtures.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from pytest_bletest.session import STATE
+
+if TYPE_CHECKING:
+    from bletest.bench.bench import Bench
+    from bletest.bench.device import DeviceUnderTest
+    from bletest.client.adapter import BumbleAdapter
+    from bletest.client.gatt import GattClient
+    from bletest.client.scan import Scanner
+    from bletest.conformance import Case
+    from bletest.evidence.transcript import Transcript
+    from bletest.link.virtual import VirtualLink
+    from bletest.peripheral.virtual import VirtualPeripheral
+    from bletest.profile.spec import Profile
+
+Connect = Callable[..., Awaitable["GattClient"]]
+
+on_session_loop = pytest_asyncio.fixture(loop_scope="session")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ble_bench(request: pytest.FixtureRequest) -> "AsyncIterator[Bench]":
+    """The adapters and devices of this run, as the options say."""
+    from bletest.bench.bench import Bench
+
+    async with Bench(request.config.stash[STATE].settings) as bench:
+        yield bench
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ble_adapter(ble_bench: "Bench") -> "BumbleAdapter":
+    """The client's radio, opened."""
+    return await ble_bench.adapter()
+
+
+@on_session_loop
+async def ble_link(ble_bench: "Bench") -> "VirtualLink":
+    """The virtual air; skips where the adapter is a real radio."""
+    if ble_bench.air is None:
+        pytest.skip("no virtual air: the adapter is real (--ble-adapter)")
+    return ble_bench.air
+
+
+@pytest.fixture
+def ble_profile(request: pytest.FixtureRequest) -> "Profile":
+    """The profile of the device under test: ``--ble-profile``, or the marker ``ble_profile``."""
+    profile: Profile | None = getattr(request, "param", None)
+    if profile is None:
+        pytest.skip("no profile: name one with --ble-profile or the marker ble_profile(path)")
+    return profile
+
+
+@pytest.fixture
+def ble_case(request: pytest.FixtureRequest, ble_profile: "Profile") -> "Case":
+    """One check on one attribute; the marker ``ble_check(code)`` says which check."""
+    case: Case | None = getattr(request, "param", None)
+    if case is None:
+        raise pytest.UsageError(f"{request.node.nodeid}: ble_case needs the marker ble_check(code)")
+    return case
+
+
+@pytest.fixture
+def ble_connect_args() -> dict[str, Any]:
+    """Arguments for every connection: override it to change ``mtu``, ``timeout`` or ``pair``."""
+    return {}
+
+
+@on_session_loop
+async def ble_transcript(
+    request: pytest.FixtureRequest, ble_bench: "Bench"
+) -> "AsyncIterator[Transcript]":
+    """What this test sends and receives. In use for every test that touches a radio."""
+    from bletest.evidence.transcript import Transcript
+
+    state = request.config.stash[STATE]
+    _check_requirements(request)
+    ceiling = request.node.get_closest_marker("ble_ceiling")
+    ble_bench.start_ceiling(**(ceiling.kwargs if ceiling else {}))
+    transcript = Transcript()
+    with ble_bench.recording(transcript):
+        yield transcript
+    from pytest_bletest.reporting import keep_evidence
+
+    keep_evidence(request.node, state.settings, transcript)
+
+
+@on_session_loop
+async def ble_device(
+    ble_bench: "Bench", ble_profile: "Profile", ble_transcript: "Transcript"
+) -> "AsyncIterator[DeviceUnderTest]":
+    """The device under test, emulated or real: ``name``, ``address``, ``reset()``."""
+    async with ble_bench.device(ble_profile) as device:
+        yield device
+
+
+@on_session_loop
+async def ble_peripheral(ble_device: "DeviceUnderTest") -> "VirtualPeripheral":
+    """The emulated device with its controls; skips where the device is real."""
+    if ble_device.peripheral is None:
+        pytest.skip("peripheral_control: only an emulated device has it (--ble-device emulated)")
+    return ble_device.peripheral
+
+
+@on_session_loop
+async def ble_scanner(ble_bench: "Bench", ble_transcript: "Transcript") -> "Scanner":
+    """A scanner on the client's radio."""
+    from bletest.client.scan import Scanner
+
+    return Scanner(await ble_bench.adapter())
+
+
+@on_session_loop
+async def ble_connect(
+    ble_bench: "Bench", ble_device: "DeviceUnderTest", ble_connect_args: dict[str, Any]
+) -> "AsyncIterator[Connect]":
+    """A factory of clients connected to the device: ``await ble_connect(pair=True)``."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(**arguments: Any) -> "GattClient":
+            client = await ble_bench.connect(ble_device, **{**ble_connect_args, **arguments})
+            stack.push_async_callback(ble_bench.release, client)
+            return client
+
+        yield connect
+
+
+@on_session_loop
+async def ble_client(ble_connect: Connect) -> "GattClient":
+    """A client connected to the device, its database discovered."""
+    return await ble_connect()
+
+
+def _check_requirements(request: pytest.FixtureRequest) -> None:
+    """Skip (or fail, with ``--ble-strict``) for what adapter, device or permission lack."""
+    from bletest.contracts.capabilities import Capability
+    from bletest.contracts.effects import SideEffect
+
+    settings = request.config.stash[STATE].settings
+    case = _case_of(request)
+    needed: dict[Capability, None] = {}
+    for mark in request.node.iter_markers("ble_requires"):
+        needed.update(dict.fromkeys(Capability(name) for name in mark.args))
+    effects = [SideEffect(mark.args[0]) for mark in request.node.iter_markers("ble_side_effect")]
+    if case is not None:
+        needed.update(dict.fromkeys(sorted(case.needs)))
+        effects.append(case.side_effect)
+    for capability in needed:
+        if capability not in settings.capabilities:
+            reason = f"{capability}: provided by {capability.provided_by}"
+            pytest.fail(reason, pytrace=False) if settings.strict else pytest.skip(reason)
+    for effect in effects:
+        if not settings.allows(effect):
+            pytest.skip(f"side effect: {effect}; allow it with --ble-allow {effect}")
+
+
+def _case_of(request: pytest.FixtureRequest) -> "Case | None":
+    if "ble_case" not in request.fixturenames:
+        return None
+    if request.node.get_closest_marker("ble_check") is None or not hasattr(
+        request.node, "callspec"
+    ):
+        return None
+    return request.node.callspec.params.get("ble_case")  # type: ignore[no-any-return]
