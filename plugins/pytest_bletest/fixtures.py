@@ -5,11 +5,12 @@ Everything that needs bumble or bleak is imported inside the fixtures.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import pytest_asyncio
 
+from pytest_bletest.reporting import FINDINGS, keep_evidence, story_of
 from pytest_bletest.session import STATE
 
 if TYPE_CHECKING:
@@ -90,9 +91,12 @@ async def ble_transcript(
     transcript = Transcript()
     with ble_bench.recording(transcript):
         yield transcript
-    from pytest_bletest.reporting import keep_evidence
-
     keep_evidence(request.node, state.settings, transcript)
+    if state.keeper.keeps:
+        state.keeper.tell(story_of(request.node))
+        state.keeper.attach_transcript(transcript)
+        state.keeper.attach_findings(request.node.stash.get(FINDINGS, ()))
+    ble_bench.raise_callback_failures()
 
 
 @on_session_loop
@@ -122,14 +126,25 @@ async def ble_scanner(ble_bench: "Bench", ble_transcript: "Transcript") -> "Scan
 
 @on_session_loop
 async def ble_connect(
-    ble_bench: "Bench", ble_device: "DeviceUnderTest", ble_connect_args: dict[str, Any]
+    request: pytest.FixtureRequest,
+    ble_bench: "Bench",
+    ble_device: "DeviceUnderTest",
+    ble_transcript: "Transcript",
+    ble_connect_args: dict[str, Any],
 ) -> "AsyncIterator[Connect]":
     """A factory of clients connected to the device: ``await ble_connect(pair=True)``."""
+    from bletest.evidence.naming import attribute_names
+    from bletest.evidence.narration import NarratingClient
+
+    keeper = request.config.stash[STATE].keeper
     async with AsyncExitStack() as stack:
 
         async def connect(**arguments: Any) -> "GattClient":
             client = await ble_bench.connect(ble_device, **{**ble_connect_args, **arguments})
             stack.push_async_callback(ble_bench.release, client)
+            ble_transcript.names = attribute_names(client.database, ble_device.expectation)
+            if keeper.keeps:
+                return cast("GattClient", NarratingClient(client, keeper))
             return client
 
         yield connect

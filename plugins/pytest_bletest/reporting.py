@@ -1,20 +1,28 @@
 """Reporting: the header, whose fault a failure is, the summary, and each test's evidence."""
 
+import inspect
+import os
 import re
+import traceback
 from collections import Counter
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import bletest
 from pytest_bletest.session import STATE
 
 if TYPE_CHECKING:
     from bletest.bench.settings import Settings
+    from bletest.evidence.keeper import Story
     from bletest.evidence.transcript import Transcript
 
 DEVICE = "device"
 BENCH = "bench"
+
+FINDINGS: pytest.StashKey[tuple[Any, ...]] = pytest.StashKey()
+"""What a check found, kept from the call to the end of the test."""
 
 
 def owner_of(error: BaseException) -> str:
@@ -26,6 +34,24 @@ def owner_of(error: BaseException) -> str:
 def folder_name(nodeid: str) -> str:
     """Return a file-system name for a test: ``suites/test_reads.py::test_read[a/b]`` → …"""
     return re.sub(r"[^\w.=-]+", "_", nodeid.replace("::", "-")).strip("_")[:150]
+
+
+def told(item: pytest.Item, error: BaseException) -> str | None:
+    """Return the failure in words, for errors that say it all; None keeps the traceback.
+
+    Tracebacks are for mistakes in code. What a device did wrong, and what is wrong with the
+    bench, stands in the message; the line of the test that met it is all there is to add.
+    """
+    from bletest.errors import BletestError
+
+    if not isinstance(error, BletestError):
+        return None
+    lines = [str(error)]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename == str(item.path):
+            lines.append(f"at {item.nodeid.partition('::')[0]}:{frame.lineno}: {frame.line}")
+            break
+    return "\n".join(lines)
 
 
 class Reporter:
@@ -47,7 +73,11 @@ class Reporter:
         """Note on each failure whose fault it is; pytest-xdist carries the note home."""
         report = yield
         if report.failed and call.excinfo is not None:
-            report.ble_owner = owner_of(call.excinfo.value)
+            error = call.excinfo.value
+            report.ble_owner = owner_of(error)
+            item.stash[FINDINGS] = getattr(error, "findings", ())
+            if self._state.used and not self._config.option.fulltrace:
+                report.longrepr = told(item, error) or report.longrepr
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -65,10 +95,23 @@ class Reporter:
         )
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Tell the controller of pytest-xdist what this worker counted."""
+        """Describe the session in the report; a worker of pytest-xdist tells what it counted."""
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
             output["ble_not_applicable"] = self._state.not_applicable
+        elif self._state.used:
+            settings = self._state.settings
+            names = ", ".join(profile.name for profile in self._state.profiles)
+            self._state.keeper.describe_session(
+                name=f"bletest: {names}" if names else "bletest",
+                environment={
+                    "profile": names,
+                    **_surroundings(settings),
+                    "clock": settings.real_because or "virtual",
+                    "bletest": bletest.__version__,
+                },
+                variables=os.environ,
+            )
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """End with what ran, what could not, and whose fault the failures are."""
@@ -96,15 +139,46 @@ def _reason(report: Any) -> str:
 
 
 def keep_evidence(item: pytest.Item, settings: "Settings", transcript: "Transcript") -> None:
-    """Write the transcript of a test to its folder, and attach it to Allure where that runs."""
+    """Write the transcript of a test to its folder."""
     if not transcript.events:
         return
     folder = settings.output / folder_name(item.nodeid)
     folder.mkdir(parents=True, exist_ok=True)
-    text, lines = transcript.text(), transcript.json_lines()
-    (folder / "transcript.txt").write_text(text, encoding="utf-8")
-    (folder / "transcript.jsonl").write_text(lines, encoding="utf-8")
-    if item.config.getoption("allure_report_dir", None):
-        from bletest.evidence import allure
+    (folder / "transcript.txt").write_text(transcript.text(), encoding="utf-8")
+    (folder / "transcript.jsonl").write_text(transcript.json_lines(), encoding="utf-8")
 
-        allure.attach_transcript(text, lines)
+
+def story_of(item: pytest.Item) -> "Story":
+    """Return what a report says about a test, from its docstring, its profile and its check."""
+    from bletest.evidence.keeper import Story
+
+    state = item.config.stash[STATE]
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    profile, case = parameters.get("ble_profile"), parameters.get("ble_case")
+    docstring = inspect.getdoc(getattr(item, "obj", None)) or ""
+    title = docstring.partition("\n")[0].rstrip(".")
+    if case is None:
+        return Story(
+            title=title,
+            profile=profile.name if profile else "",
+            surroundings=_surroundings(state.settings),
+        )
+    service, _, below = case.attribute.partition("/")
+    return Story(
+        title=f"{case.check.title}: {case.attribute}",
+        description=docstring,
+        profile=profile.name,
+        service=service if below else str(case.check.phase),
+        characteristic=below,
+        official=case.check.official,
+        parameters={"attribute": case.attribute, "check": case.check.code},
+        surroundings=_surroundings(state.settings),
+    )
+
+
+def _surroundings(settings: "Settings") -> dict[str, object]:
+    return {
+        "adapter": settings.adapter,
+        "device": settings.device or "emulated",
+        "seed": settings.seed,
+    }

@@ -1,5 +1,6 @@
 """What one pytest session knows: its options, its profiles, its loop."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,9 +10,9 @@ from pytest_bletest.options import Values
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from pathlib import Path
 
     from bletest.bench.settings import Settings
+    from bletest.evidence.keeper import Keeper
     from bletest.profile.spec import Profile
 
 
@@ -25,6 +26,7 @@ class State:
         self.not_applicable = 0
         self._settings: Settings | None = None
         self._by_marker: dict[str, Profile] = {}
+        self._keeper: Keeper | None = None
 
     @property
     def used(self) -> bool:
@@ -74,6 +76,16 @@ class State:
             return [profile.load(path) for path in paths]
         except UsageMistake as mistake:
             raise pytest.UsageError(str(mistake)) from None
+
+    @property
+    def keeper(self) -> "Keeper":
+        """Where evidence goes: to Allure's results with ``--alluredir``, or nowhere."""
+        if self._keeper is None:
+            from bletest.evidence.keeper import open_keeper
+
+            results = self.config.getoption("allure_report_dir", None)
+            self._keeper = open_keeper(Path(results) if results else None)
+        return self._keeper
 
     @property
     def loop_factory(self) -> "type[AbstractEventLoop] | Any":

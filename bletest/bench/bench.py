@@ -1,0 +1,202 @@
+"""One run's adapter and devices, opened as the settings say."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import TracebackType
+from typing import Self
+
+from bleak import BleakClient
+from bleak.exc import BleakError
+
+from bletest.bench.device import DeviceUnderTest
+from bletest.bench.settings import VIRTUAL, DeviceSelector, SelectBy, Settings
+from bletest.client.adapter import BumbleAdapter
+from bletest.client.backend import BumbleClient
+from bletest.client.gatt import GattClient
+from bletest.client.scan import find
+from bletest.contracts.advertisements import Advertisement
+from bletest.contracts.events import Event, EventSink, nowhere
+from bletest.errors import BenchTrouble, EmulationError, UsageMistake
+from bletest.link.clock import Ceiling, VirtualClockLoop
+from bletest.link.station import Station, open_station
+from bletest.link.virtual import VirtualLink
+from bletest.peripheral.virtual import VirtualPeripheral
+from bletest.profile.spec import Profile
+
+SHORTEST_SCAN = 3.0
+"""Seconds a device is looked for at least."""
+
+INTERVALS_SCANNED = 10
+"""Advertising intervals a device is looked for; each may be missed by a scanner."""
+
+
+class Bench:
+    """The radio of the client, and the devices under test, for one run.
+
+    Use it as an async context manager. It decides what is virtual and what is real; nothing
+    above it knows.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.air: VirtualLink | None = None
+        self._adapter: BumbleAdapter | None = None
+        self._adapter_trouble: BenchTrouble | None = None
+        self._sink: EventSink = nowhere
+
+    async def __aenter__(self) -> Self:
+        if self.settings.emulate_on is None and self.settings.emulated:
+            self.air = VirtualLink(seed=self.settings.seed)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._close_adapter()
+
+    def start_ceiling(self, *, virtual: float = 4 * 3600.0, real: float = 60.0) -> None:
+        """Give the test that begins ``virtual`` seconds of virtual and ``real`` of real time."""
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, VirtualClockLoop):
+            loop.ceiling = Ceiling(virtual=virtual, real=real)
+            loop.start_ceiling()
+
+    # Evidence
+
+    def _on_event(self, event: Event) -> None:
+        self._sink(event)
+
+    @contextmanager
+    def recording(self, sink: EventSink) -> Iterator[None]:
+        """Send what happens on the client's radio to ``sink`` for the length of a block."""
+        before, self._sink = self._sink, sink
+        try:
+            yield
+        finally:
+            self._sink = before
+
+    def raise_callback_failures(self) -> None:
+        """Raise what a test's callbacks raised while nobody was there to catch it."""
+        failures = self._adapter.take_callback_failures() if self._adapter else []
+        if failures:
+            first = failures[0]
+            raise UsageMistake(
+                f"a callback of the test raised on {first.what}: "
+                f"{type(first.error).__name__}: {first.error}"
+            ) from first.error
+
+    # The client's radio
+
+    async def adapter(self) -> BumbleAdapter:
+        """Return the client's radio, opened on first use, and anew after it was lost.
+
+        Raises AdapterUnusable; an adapter that could not be opened once is not tried again.
+        """
+        if self._adapter_trouble is not None:
+            raise self._adapter_trouble
+        if self._adapter is not None and self._adapter.is_lost:
+            await self._close_adapter()
+        if self._adapter is None:
+            try:
+                station = await self._open(self.settings.adapter, "adapter", None)
+            except BenchTrouble as trouble:
+                self._adapter_trouble = trouble
+                raise
+            self._adapter = BumbleAdapter(station, on_event=self._on_event)
+        return self._adapter
+
+    async def _close_adapter(self) -> None:
+        adapter, self._adapter = self._adapter, None
+        if adapter is not None:
+            await adapter.close()
+            await adapter.station.close()
+
+    async def _open(self, where: str, name: str, address: str | None) -> Station:
+        """Open a station with randomness of its own: one stream a seed and purpose."""
+        place: VirtualLink | str = where
+        if where == VIRTUAL:
+            assert self.air is not None  # Settings refuses a virtual adapter with a real device
+            place = self.air
+        rng = (
+            random.Random(f"{self.settings.seed}/{name}")
+            if where == VIRTUAL
+            else random.SystemRandom()
+        )
+        return await open_station(place, name=name, address=address, rng=rng)
+
+    # The device under test
+
+    @asynccontextmanager
+    async def device(self, profile: Profile) -> AsyncIterator[DeviceUnderTest]:
+        """Provide the device under test: the emulated one for the length of a block, or the real.
+
+        Raises EmulationError at the end if a handler of the emulated device raised.
+        """
+        if self.settings.device is not None:
+            yield DeviceUnderTest(profile, selector=self.settings.device)
+            return
+        station = await self._open(
+            self.settings.emulate_on or VIRTUAL, profile.name, profile.device.address
+        )
+        peripheral = VirtualPeripheral(profile, on_event=self._on_event)
+        try:
+            await peripheral.start(station)
+            yield DeviceUnderTest(profile, peripheral=peripheral, address=peripheral.address)
+        finally:
+            await peripheral.stop()
+            await station.close()
+        if peripheral.failures:
+            first, *others = peripheral.failures
+            more = f" ({len(others)} more like it)" if others else ""
+            raise EmulationError(
+                f"a handler of the emulated device raised {type(first).__name__}: {first}{more}",
+                remedy="refuse with AttRefusal(code) where the client should get an error",
+            ) from first
+
+    async def connect(
+        self, device: DeviceUnderTest, *, pair: bool = False, timeout: float | None = None
+    ) -> GattClient:
+        """Find the device, connect to it and discover its database.
+
+        ``timeout`` is in seconds, for scanning and for connecting each; None takes it from the
+        profile's advertising interval. Raises BenchTrouble where no link comes up.
+        """
+        adapter = await self.adapter()
+        advertisement = await self.find(device, within=timeout)
+        device.address = advertisement.address
+        within = (timeout or 10.0) * self.settings.timeout_scale
+        bleak_client = BleakClient(
+            advertisement.address, backend=BumbleClient.on(adapter), timeout=within
+        )
+        client = GattClient(
+            bleak_client, expectation=device.expectation, advertisement=advertisement
+        )
+        await client.connect()
+        if pair:
+            await client.pair()
+        return client
+
+    async def find(self, device: DeviceUnderTest, *, within: float | None = None) -> Advertisement:
+        """Scan for the device and return what it advertises; raises DeviceNotFound."""
+        window = within or max(
+            SHORTEST_SCAN, INTERVALS_SCANNED * device.profile.advertising.interval
+        )
+        wanted = device.selector or DeviceSelector(SelectBy.ADDRESS, device.address)
+        return await find(
+            await self.adapter(),
+            within=window * self.settings.timeout_scale,
+            **{str(wanted.by): wanted.value},
+        )
+
+    async def release(self, client: GattClient) -> None:
+        """End a test's client: its link, and its keys, so that the next test starts fresh."""
+        try:
+            await client.unpair()
+            await client.disconnect()
+        except (BleakError, BenchTrouble):
+            return  # the link or the adapter is gone, which the test has been told already

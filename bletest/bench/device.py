@@ -1,0 +1,46 @@
+"""The device under test: the same object for the test, whether it is emulated or real."""
+
+from dataclasses import dataclass, field
+
+from bletest.bench.settings import DeviceSelector
+from bletest.errors import CapabilityMissing
+from bletest.peripheral.virtual import VirtualPeripheral
+from bletest.profile.expectation import DeviceExpectation
+from bletest.profile.spec import Profile
+
+
+@dataclass(slots=True)
+class DeviceUnderTest:
+    """What a test knows of its device.
+
+    ``selector`` says how a real device is found, ``peripheral`` is the emulated one; one of the
+    two is None. ``address`` is empty for a real device that was not seen yet.
+    """
+
+    profile: Profile = field(repr=False)
+    selector: DeviceSelector | None = None
+    peripheral: VirtualPeripheral | None = None
+    address: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name it goes by: what the profile says it advertises, or its GAP device name."""
+        return self.profile.advertising.name or self.profile.device.name
+
+    @property
+    def expectation(self) -> DeviceExpectation:
+        """What the profile promises of it."""
+        return self.profile.expectation
+
+    async def reset(self) -> None:
+        """Reboot it: its links drop, unbonded clients are forgotten.
+
+        Raises :class:`CapabilityMissing` where the bench has no way to do that.
+        """
+        if self.peripheral is None:
+            raise CapabilityMissing(
+                f"{self.name} cannot be reset from here",
+                capability="reset",
+                remedy="only an emulated device can be reset in this version",
+            )
+        await self.peripheral.reset()

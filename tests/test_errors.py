@@ -1,0 +1,31 @@
+import inspect
+
+from bletest import errors
+
+
+def _tree() -> dict[str, type[errors.BletestError]]:
+    return {
+        name: member
+        for name, member in vars(errors).items()
+        if inspect.isclass(member) and issubclass(member, errors.BletestError)
+    }
+
+
+def test_the_drawing_of_the_tree_names_every_exception_once() -> None:
+    drawing = errors.__doc__ or ""
+    words = drawing.replace("│", " ").replace("├──", " ").replace("└──", " ").split()
+    for name in _tree():
+        assert words.count(name) == 1, name
+
+
+def test_whose_fault_it_is_can_be_told_from_the_type() -> None:
+    for name, member in _tree().items():
+        device = issubclass(member, errors.DeviceFault)
+        assert issubclass(member, AssertionError) == device, name
+        assert device + issubclass(member, errors.BenchTrouble) <= 1, name
+
+
+def test_a_remedy_stands_on_a_line_of_its_own() -> None:
+    assert str(errors.BenchTrouble("no radio", remedy="plug one in")) == (
+        "no radio\n  remedy: plug one in"
+    )
