@@ -7,18 +7,14 @@ from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
 
-from bleak import BleakClient
-from bleak.exc import BleakError
-
 from bletest.bench.device import DeviceUnderTest
 from bletest.bench.settings import VIRTUAL, DeviceSelector, SelectBy, Settings
 from bletest.client.adapter import BumbleAdapter
-from bletest.client.backend import BumbleClient
+from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
-from bletest.client.scan import find
-from bletest.contracts.advertisements import Advertisement
+from bletest.client.scan import Found, find
 from bletest.contracts.events import Event, EventSink, nowhere
-from bletest.errors import BenchTrouble, EmulationError, UsageMistake
+from bletest.errors import BenchTrouble, EmulationError, LinkLost, UsageMistake
 from bletest.link.clock import Ceiling, VirtualClockLoop
 from bletest.link.station import Station, open_station
 from bletest.link.virtual import VirtualLink
@@ -27,6 +23,9 @@ from bletest.profile.spec import Profile
 
 SHORTEST_SCAN = 3.0
 """Seconds a device is looked for at least."""
+
+CONNECTING = 10.0
+"""Seconds that establishing a link may take."""
 
 INTERVALS_SCANNED = 10
 """Advertising intervals a device is looked for; each may be missed by a scanner."""
@@ -167,22 +166,22 @@ class Bench:
         profile's advertising interval. Raises BenchTrouble where no link comes up.
         """
         adapter = await self.adapter()
-        advertisement = await self.find(device, within=timeout)
-        device.address = advertisement.address
-        within = (timeout or 10.0) * self.settings.timeout_scale
-        bleak_client = BleakClient(
-            advertisement.address, backend=BumbleClient.on(adapter), timeout=within
-        )
-        client = GattClient(
-            bleak_client, expectation=device.expectation, advertisement=advertisement
+        found = await self.find(device, within=timeout)
+        device.address = found.advertisement.address
+        client = make_client(
+            adapter,
+            found,
+            expectation=device.expectation,
+            capabilities=self.settings.capabilities,
+            timeout=(timeout or CONNECTING) * self.settings.timeout_scale,
         )
         await client.connect()
         if pair:
             await client.pair()
         return client
 
-    async def find(self, device: DeviceUnderTest, *, within: float | None = None) -> Advertisement:
-        """Scan for the device and return what it advertises; raises DeviceNotFound."""
+    async def find(self, device: DeviceUnderTest, *, within: float | None = None) -> Found:
+        """Scan for the device and return what was seen of it; raises DeviceNotFound."""
         window = within or max(
             SHORTEST_SCAN, INTERVALS_SCANNED * device.profile.advertising.interval
         )
@@ -198,5 +197,5 @@ class Bench:
         try:
             await client.unpair()
             await client.disconnect()
-        except (BleakError, BenchTrouble):
+        except (BenchTrouble, LinkLost):
             return  # the link or the adapter is gone, which the test has been told already

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-from bumble import hci
-from bumble.core import ProtocolError
 from bumble.device import Connection
 
 from bletest.att.access import LinkSecurity
@@ -98,10 +96,3 @@ class ClientLink:
         if self._confirmation is not None:
             self._confirmation.cancel()
         self.bearer.close()
-
-    async def disconnect(self, reason: hci.HCI_ErrorCode) -> None:
-        """End the link from the device's side; a link that is gone already is fine."""
-        try:
-            await self.connection.disconnect(reason)
-        except (ProtocolError, asyncio.CancelledError):
-            return

@@ -1,6 +1,7 @@
 """The emulated device: a profile served by our ATT engine on a bumble host."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from difflib import get_close_matches
@@ -8,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from bumble import hci
+from bumble.core import BaseBumbleError
 from bumble.device import AdvertisingType, Connection
 
 from bletest.att import server_events as seen
@@ -27,6 +29,9 @@ from bletest.profile.rules import ReplyKind
 from bletest.profile.spec import Profile
 
 logger = logging.getLogger(__name__)
+
+GOODBYE = 2.0
+"""Seconds that ending advertising and links may take."""
 
 
 class VirtualPeripheral:
@@ -48,7 +53,7 @@ class VirtualPeripheral:
         self._by_connection: dict[int, ClientLink] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._bonds = Bonds()
-        self._advertising = False
+        self._advertising = asyncio.Lock()
         self._characteristics: dict[str, ServerCharacteristic] = {}
         table, by_path = build_table(profile, self._handler_for)
         for path, characteristic in by_path.items():
@@ -124,6 +129,8 @@ class VirtualPeripheral:
         device.pairing_config_factory = partial(pairing_config, self.profile.security)
         device.on("connection", self._on_connection)
         station.host.on_att_server_pdu = self._on_pdu
+        # A device that asks nothing has no use for responses; bumble would wonder about them.
+        station.host.on_att_client_pdu = lambda _handle, _pdu: None
         await self._advertise()
 
     async def stop(self) -> None:
@@ -135,16 +142,23 @@ class VirtualPeripheral:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        links = tuple(self._links.values())
-        for link in links:
+        if not station.host.lost:
+            await self._say_goodbye(station)
+        for link in tuple(self._links.values()):
             self._close(link)
-        station.host.on_att_server_pdu = None
+        station.host.on_att_server_pdu = station.host.on_att_client_pdu = None
         station.device.remove_listener("connection", self._on_connection)
-        if station.host.lost:
-            return
-        await station.device.stop_advertising()
-        for link in links:
-            await link.disconnect(hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR)
+
+    async def _say_goodbye(self, station: Station) -> None:
+        """End advertising and links; a controller that is gone must not keep us from stopping."""
+        with contextlib.suppress(TimeoutError, hci.HCI_Error, BaseBumbleError):
+            async with asyncio.timeout(GOODBYE):
+                await station.device.stop_advertising()
+                # A round trip to the controller brings in a disconnection that is on its way,
+                # so that nobody ends a link that has ended already.
+                await station.device.send_sync_command(hci.HCI_Read_BD_ADDR_Command())
+                for link in tuple(self._links.values()):
+                    await link.connection.disconnect()
 
     async def reset(self) -> None:
         """Reboot: links drop, values and unbonded clients' settings are lost, bonds stay."""
@@ -158,17 +172,19 @@ class VirtualPeripheral:
 
     async def _advertise(self) -> None:
         """Advertise if there is room for another client."""
-        station = self._station
-        if station is None or len(self._links) >= self.profile.device.connections:
-            return
-        advertising = self.profile.advertising
-        await station.device.start_advertising(
-            advertising_type=AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE,
-            advertising_data=advertising.data,
-            scan_response_data=advertising.scan_response,
-            advertising_interval_min=advertising.interval * 1000,
-            advertising_interval_max=advertising.interval * 1000,
-        )
+        async with self._advertising:
+            station = self._station
+            full = len(self._links) >= self.profile.device.connections
+            if station is None or full or station.device.is_advertising:
+                return
+            advertising = self.profile.advertising
+            await station.device.start_advertising(
+                advertising_type=AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE,
+                advertising_data=advertising.data,
+                scan_response_data=advertising.scan_response,
+                advertising_interval_min=advertising.interval * 1000,
+                advertising_interval_max=advertising.interval * 1000,
+            )
 
     # Links
 

@@ -106,7 +106,9 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.hookimpl(specname="pytest_asyncio_loop_factories", trylast=True)
-def default_loop_factories(config: pytest.Config, item: pytest.Item) -> "Mapping[str, Any]":
+def pytest_asyncio_loop_factories_of_others(
+    config: pytest.Config, item: pytest.Item
+) -> "Mapping[str, Any]":
     """Leave every other test the loop it had."""
     import asyncio
 

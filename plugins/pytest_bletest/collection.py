@@ -1,6 +1,7 @@
 """Collection: which tests use a radio, on which loop, with which profiles and checks."""
 
 import inspect
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -140,10 +141,29 @@ def _cases(profiles: "list[Profile]", code: str, *, several: bool) -> list[Any]:
 
 def settle(config: pytest.Config, items: list[pytest.Item]) -> None:
     """End the run on misuse; take out the instances of checks that do not apply."""
-    mistakes = config.stash.get(_MISTAKES, [])
+    mistakes = [*config.stash.get(_MISTAKES, []), *_wrong_markers(items)]
     if mistakes:
         raise pytest.UsageError("\n".join(mistakes))
     kept = [item for item in items if item.get_closest_marker(_NOT_APPLICABLE) is None]
     if len(kept) < len(items):
         config.stash[STATE].not_applicable += len(items) - len(kept)
         items[:] = kept
+
+
+def _wrong_markers(items: list[pytest.Item]) -> dict[str, None]:
+    """Return what is wrong with the arguments of markers, each once."""
+    from bletest.contracts.capabilities import Capability
+    from bletest.contracts.effects import SideEffect
+
+    wrong: dict[str, None] = {}
+    for item in items:
+        for name, kind in (("ble_requires", Capability), ("ble_side_effect", SideEffect)):
+            known = [str(one) for one in kind]
+            for mark in item.iter_markers(name):
+                for word in mark.args:
+                    if word not in known:
+                        place = item.nodeid.partition("[")[0]
+                        close = get_close_matches(str(word), known, n=1)
+                        hint = f"did you mean {close[0]!r}?" if close else f"known: {known}"
+                        wrong[f"{place}: {name}({word!r}) is unknown; {hint}"] = None
+    return wrong

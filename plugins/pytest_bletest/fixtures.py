@@ -16,9 +16,9 @@ from pytest_bletest.session import STATE
 if TYPE_CHECKING:
     from bletest.bench.bench import Bench
     from bletest.bench.device import DeviceUnderTest
+    from bletest.bench.scanner import Scanner
     from bletest.client.adapter import BumbleAdapter
     from bletest.client.gatt import GattClient
-    from bletest.client.scan import Scanner
     from bletest.conformance import Case
     from bletest.evidence.transcript import Transcript
     from bletest.link.virtual import VirtualLink
@@ -118,8 +118,8 @@ async def ble_peripheral(ble_device: "DeviceUnderTest") -> "VirtualPeripheral":
 
 @on_session_loop
 async def ble_scanner(ble_bench: "Bench", ble_transcript: "Transcript") -> "Scanner":
-    """A scanner on the client's radio."""
-    from bletest.client.scan import Scanner
+    """The client's radio as a scanner: ``await ble_scanner.find(name=…, within=…)``."""
+    from bletest.bench.scanner import Scanner
 
     return Scanner(await ble_bench.adapter())
 

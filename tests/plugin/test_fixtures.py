@@ -1,0 +1,369 @@
+"""The fixtures as users meet them, each test a pytest run of its own."""
+
+import pytest
+
+
+def run(led: pytest.Pytester, source: str, *arguments: str) -> pytest.RunResult:
+    led.makepyfile(test_it=source)
+    return led.runpytest("-p", "no:randomly", "--ble-profile", "led.yaml", *arguments)
+
+
+def test_a_coroutine_needs_no_marker_and_no_loop(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        async def test_the_led_is_off(ble_client):
+            reading = await ble_client.read("led")
+            assert reading.raw == b"\\x00"
+
+        async def test_the_button_is_told(ble_client, ble_peripheral):
+            async with ble_client.subscribe("button") as notifications:
+                ble_peripheral["button"].value(1)
+                assert (await notifications.next(within=1)).raw == b"\\x01"
+                assert await ble_peripheral.wait_subscribed("button")
+        """,
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_methods_of_classes_work_as_functions_do(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        class TestLed:
+            async def test_off(self, ble_client):
+                assert (await ble_client.read("led")).raw == b"\\x00"
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_time_is_virtual_and_other_async_tests_keep_theirs(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import asyncio, time
+        import pytest
+
+        async def test_an_hour_is_nothing(ble_client):
+            start = time.monotonic()
+            await asyncio.sleep(3600)
+            assert time.monotonic() - start < 10
+
+        @pytest.mark.asyncio
+        async def test_of_somebody_else():
+            start = time.monotonic()
+            await asyncio.sleep(0.2)
+            assert time.monotonic() - start >= 0.19
+            assert type(asyncio.get_running_loop()).__name__ != "VirtualClockLoop"
+        """,
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_a_users_own_async_fixture_shares_the_loop(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import pytest_asyncio
+
+        @pytest_asyncio.fixture(loop_scope="session")
+        async def lit(ble_client):
+            await ble_client.write("led", b"\\x01")
+            return ble_client
+
+        async def test_lit(lit):
+            assert (await lit.read("led")).raw == b"\\x01"
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_each_test_gets_a_fresh_device(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import pytest
+
+        @pytest.mark.parametrize("n", range(3))
+        async def test_off_again(ble_client, n):
+            assert (await ble_client.read("led")).raw == b"\\x00"
+            await ble_client.write("led", b"\\x01")
+        """,
+    )
+    result.assert_outcomes(passed=3)
+
+
+def test_a_sync_test_that_wants_a_client_is_told_what_to_write(led: pytest.Pytester) -> None:
+    result = run(led, "def test_sync(ble_client): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*test_sync is no coroutine*async def test_sync*"])
+
+
+def test_a_foreign_loop_scope_is_told_what_to_write(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import pytest
+
+        @pytest.mark.asyncio(loop_scope="module")
+        async def test_own_loop(ble_client): pass
+        """,
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*test_own_loop*'module'*loop_scope=\"session\"*"])
+
+
+def test_without_a_profile_a_test_is_skipped_and_the_option_named(led: pytest.Pytester) -> None:
+    led.makepyfile("async def test_it(ble_client): pass")
+    result = led.runpytest("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*--ble-profile*"])
+
+
+def test_a_profile_can_be_named_by_a_marker(led: pytest.Pytester) -> None:
+    led.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.ble_profile("led.yaml")
+        async def test_it(ble_client, ble_device):
+            assert ble_device.name == "Led"
+        """
+    )
+    led.runpytest().assert_outcomes(passed=1)
+
+
+def test_several_profiles_are_told_apart_by_name(led: pytest.Pytester) -> None:
+    led.makepyfile(test_it="async def test_it(ble_client): pass")
+    result = led.runpytest("-v", "--ble-profile=led.yaml", "--ble-profile=heart_rate")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*test_it?led?*", "*test_it?heart_rate?*"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--ble-profile=typo*"], ["typo"]),
+        (["--ble-profile=led.yaml", "--ble-adapter=usb:0"], ["--ble-emulate-on"]),
+        (["--ble-clock=fast"], ["--ble-clock", "choose from"]),
+    ],
+)
+def test_an_option_that_makes_no_sense_ends_the_run(
+    led: pytest.Pytester, arguments: list[str], words: list[str]
+) -> None:
+    led.makepyfile("async def test_it(ble_client): pass")
+    result = led.runpytest(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    for word in words:
+        result.stderr.fnmatch_lines([f"*{word}*"])
+    assert "Traceback" not in str(result.stderr) + str(result.stdout)
+
+
+def test_a_broken_profile_ends_the_run_with_place_and_remedy(led: pytest.Pytester) -> None:
+    led.makefile(".yaml", broken="bletest: 1\nname: x\nservises: []\n")
+    led.makepyfile("async def test_it(ble_client): pass")
+    result = led.runpytest("--ble-profile=broken.yaml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*broken.yaml:3:1:*"])
+    assert "services" in str(result.stderr)
+
+
+def test_an_unknown_attribute_is_a_mistake_and_a_wrong_answer_a_failure(
+    led: pytest.Pytester,
+) -> None:
+    result = run(
+        led,
+        """
+        async def test_wrong_name(ble_client):
+            await ble_client.read("lead")
+
+        async def test_refused(ble_client):
+            await ble_client.write("led", b"too long")
+        """,
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*did you mean*", "*0x0D*"])
+    result.stdout.fnmatch_lines(["*the device's fault: 1*", "*trouble of bench or test: 1*"])
+
+
+def test_a_handler_that_raises_fails_the_test_and_not_the_next(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        async def test_bad_handler(ble_client, ble_peripheral):
+            def broken(characteristic):
+                raise RuntimeError("no sensor")
+
+            ble_peripheral["led"].callback(8, broken)
+            outcome = await ble_client.attempt.read("led")
+            assert outcome.code == 0x0E
+
+        async def test_next(ble_client):
+            assert (await ble_client.read("led")).raw == b"\\x00"
+        """,
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*a handler of the emulated device raised*no sensor*"])
+
+
+def test_a_notification_callback_that_raises_fails_the_test(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import asyncio
+
+        async def test_bad_callback(ble_client, ble_peripheral):
+            def broken(characteristic, data):
+                raise RuntimeError("my bug")
+
+            await ble_client.bleak.start_notify(
+                "0000ff02-0000-1000-8000-00805f9b34fb", broken)
+            ble_peripheral["button"].value(1)
+            await asyncio.sleep(1)
+
+        async def test_next(ble_client):
+            assert (await ble_client.read("led")).raw == b"\\x00"
+        """,
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*a callback of the test raised*my bug*"])
+
+
+def test_a_peer_that_vanishes_in_mid_read_fails_the_test_and_not_the_next(
+    led: pytest.Pytester,
+) -> None:
+    result = run(
+        led,
+        """
+        import asyncio
+
+        async def test_vanishing(ble_client, ble_peripheral, ble_link):
+            async def never(characteristic):
+                await asyncio.sleep(1)
+                for controller in list(ble_link.members):
+                    if controller.name == "led":
+                        ble_link.remove_controller(controller)
+                await asyncio.sleep(3600)
+
+            ble_peripheral["led"].callback(8, never)
+            await ble_client.read("led")
+
+        async def test_next(ble_client):
+            assert (await ble_client.read("led")).raw == b"\\x00"
+        """,
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*link*"])
+
+
+def test_an_event_that_never_comes_is_told_beside_a_ticker_too(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import asyncio
+        import pytest
+
+        async def test_silence(ble_client):
+            await asyncio.Event().wait()
+
+        @pytest.mark.ble_ceiling(virtual=60, real=30)
+        async def test_ticker(ble_client):
+            async def tick():
+                while True:
+                    await asyncio.sleep(1)
+
+            ticker = asyncio.create_task(tick())
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ticker.cancel()
+
+        async def test_next(ble_client):
+            assert (await ble_client.read("led")).raw == b"\\x00"
+        """,
+    )
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*test_silence*", "*test_ticker*"])
+
+
+def test_a_requirement_that_is_not_met_skips_and_strict_fails(led: pytest.Pytester) -> None:
+    source = """
+        import pytest
+
+        @pytest.mark.ble_requires("second_client")
+        async def test_two(ble_client): pass
+        """
+    result = run(led, source, "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*second_client: provided by*"])
+    run(led, source, "--ble-strict").assert_outcomes(errors=1)
+
+
+def test_an_unknown_requirement_is_a_usage_error(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import pytest
+
+        @pytest.mark.ble_requires("raw_at")
+        async def test_two(ble_client): pass
+        """,
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*raw_at*raw_att*"])
+
+
+def test_the_header_shows_each_value_and_its_origin(led: pytest.Pytester) -> None:
+    led.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nble_profile = led.yaml\n")
+    led.makepyfile("async def test_it(ble_client): pass")
+    result = led.runpytest("--ble-seed=7")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["bletest: *profile=led.yaml (tox.ini)*seed=7 (command line)*"])
+
+
+def test_collecting_opens_nothing(led: pytest.Pytester) -> None:
+    result = run(led, "async def test_it(ble_client): pass", "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["*test_it.py::test_it"])
+
+
+def test_each_test_leaves_a_transcript(led: pytest.Pytester) -> None:
+    run(
+        led,
+        """
+        async def test_read(ble_client):
+            await ble_client.read("led")
+        """,
+    ).assert_outcomes(passed=1)
+    (folder,) = [one for one in (led.path / "bletest-results").iterdir() if one.is_dir()]
+    assert "Read Request" in (folder / "transcript.txt").read_text()
+    assert '"name": "Read Request"' in (folder / "transcript.jsonl").read_text()
+
+
+def test_it_works_in_parallel(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import pytest
+
+        @pytest.mark.parametrize("n", range(4))
+        async def test_read(ble_client, n):
+            assert (await ble_client.read("led")).raw == b"\\x00"
+        """,
+        "-n2",
+    )
+    result.assert_outcomes(passed=4)
+
+
+def test_unused_it_imports_nothing_heavy(led: pytest.Pytester) -> None:
+    led.makepyfile(
+        """
+        import sys
+
+        def test_light():
+            heavy = {"bumble", "bleak", "pydantic", "bluetooth_sig", "allure"}
+            assert not heavy & set(sys.modules)
+        """
+    )
+    result = led.runpytest_subprocess("-p", "no:allure_pytest", "-p", "no:hypothesispytest")
+    result.assert_outcomes(passed=1)

@@ -1,0 +1,96 @@
+"""A central made of bumble alone: it sends any ATT PDU and shares no line with our engines."""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+from bumble import hci
+from bumble.controller import Controller
+from bumble.device import Connection, Device
+from bumble.host import Host
+from bumble.keys import MemoryKeyStore
+from bumble.pairing import PairingConfig, PairingDelegate
+
+from bletest.link.virtual import VirtualLink
+
+ATT_CID = 4
+_SERVER_ONLY = {0x1B, 0x1D, 0x23}
+
+
+class RawCentral:
+    """Connects to one peripheral and exchanges octets with it."""
+
+    def __init__(self, link: VirtualLink, peer: str, *, address: str = "F0:00:00:00:00:01") -> None:
+        self._peer = hci.Address(peer, hci.Address.RANDOM_DEVICE_ADDRESS)
+        controller: Any = link.new_controller(f"raw {address}")
+        assert isinstance(controller, Controller)
+        host = Host()
+        host.set_packet_sink(controller)
+        host.set_packet_source(controller)
+        self.device = Device(
+            name="raw",
+            address=hci.Address(address, hci.Address.RANDOM_DEVICE_ADDRESS),
+            host=host,
+        )
+        self.device.keystore = MemoryKeyStore()
+        self.device.pairing_config_factory = lambda _: PairingConfig(
+            mitm=False,
+            delegate=PairingDelegate(PairingDelegate.NO_OUTPUT_NO_INPUT),
+            identity_address_type=PairingConfig.AddressType.RANDOM,
+        )
+        self.device.l2cap_channel_manager.register_fixed_channel(ATT_CID, self._on_att)
+        self.connection: Connection
+        self.notifications: asyncio.Queue[bytes] = asyncio.Queue()
+        self._responses: asyncio.Queue[bytes] = asyncio.Queue()
+        self._link, self._controller = link, controller
+
+    async def __aenter__(self) -> Self:
+        await self.device.power_on()
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+        self._link.remove_controller(self._controller)
+
+    async def connect(self) -> None:
+        """Connect (again)."""
+        self.connection = await self.device.connect(
+            self._peer, own_address_type=hci.OwnAddressType.RANDOM
+        )
+
+    async def disconnect(self) -> None:
+        """Disconnect if connected."""
+        if self.connection.handle in self.device.connections:
+            await self.connection.disconnect()
+            await asyncio.sleep(0.1)
+
+    def _on_att(self, _handle: int, pdu: bytes) -> None:
+        queue = self.notifications if pdu[0] in _SERVER_ONLY else self._responses
+        queue.put_nowait(pdu)
+
+    def send(self, pdu: bytes) -> None:
+        """Send any octets on the ATT channel."""
+        self.device.send_l2cap_pdu(self.connection.handle, ATT_CID, pdu)
+
+    async def request(self, pdu: bytes, *, within: float = 5.0) -> bytes | None:
+        """Send and return the next response, None for silence."""
+        self.send(pdu)
+        try:
+            async with asyncio.timeout(within):
+                return await self._responses.get()
+        except TimeoutError:
+            return None
+
+    async def notification(self, *, within: float = 5.0) -> bytes | None:
+        """Return the next notification or indication, None if there is none in time."""
+        try:
+            async with asyncio.timeout(within):
+                return await self.notifications.get()
+        except TimeoutError:
+            return None
