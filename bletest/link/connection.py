@@ -1,0 +1,57 @@
+"""One end of a connection on the virtual air, and what its parameters may be."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bumble import hci, ll
+from bumble.controller import Connection
+
+if TYPE_CHECKING:
+    from bletest.link.controller import VirtualController
+
+
+@dataclass(eq=False)
+class VirtualConnection(Connection):
+    """One end of a connection, which knows the other end itself instead of its address.
+
+    ``interval`` is in units of 1.25 ms, ``latency`` in connection events, ``timeout`` in units
+    of 10 ms, as in HCI. ``peer`` is None once the other end has vanished.
+    """
+
+    controller: "VirtualController"
+    interval: int = 0
+    latency: int = 0
+    timeout: int = 0
+    peer: "VirtualConnection | None" = field(default=None, repr=False)
+    supervision: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+    def on_acl_pdu(self, pdu: bytes) -> None:
+        """Send one L2CAP frame that the host has handed over completely."""
+        self.controller.link.send_data(self, pdu)
+
+    def send_ll_control_pdu(self, packet: ll.ControlPdu) -> None:
+        """Send one link-layer control PDU."""
+        if isinstance(packet, ll.ConnectionUpdateInd):
+            self.update(packet)
+        self.controller.link.send_control(self, packet)
+
+    def update(self, packet: ll.ConnectionUpdateInd) -> None:
+        """Take over new connection parameters."""
+        self.interval = packet.interval
+        self.latency = packet.latency
+        self.timeout = packet.timeout
+
+
+def has_legal_parameters(
+    command: hci.HCI_LE_Create_Connection_Command | hci.HCI_LE_Connection_Update_Command,
+) -> bool:
+    """Whether connection parameters are in range (Vol 4, Part E, 7.8.12 and 7.8.18)."""
+    low, high = command.connection_interval_min, command.connection_interval_max
+    timeout = command.supervision_timeout
+    return (
+        0x0006 <= low <= high <= 0x0C80
+        and command.max_latency <= 0x01F3
+        and 0x000A <= timeout <= 0x0C80
+        and timeout * 10 > (1 + command.max_latency) * high * 1.25 * 2
+    )

@@ -1,0 +1,503 @@
+"""A controller on the virtual air: bumble's, with what real controllers do and it does not."""
+
+import asyncio
+import logging
+import random
+import struct
+from typing import TYPE_CHECKING
+
+from bumble import hci, ll
+from bumble.controller import Connection, Controller
+from bumble.core import PhysicalTransport
+from bumble.transport.common import TransportSink
+
+from bletest.link.advertiser import Advertiser, AdvertisingType, ReportType
+from bletest.link.connection import VirtualConnection, has_legal_parameters
+
+if TYPE_CHECKING:
+    from bletest.link.virtual import VirtualLink
+
+logger = logging.getLogger(__name__)
+
+Success = hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+Status = hci.HCI_StatusReturnParameters
+ErrorCode = hci.HCI_ErrorCode
+
+_COMMAND = bytes((hci.HCI_COMMAND_PACKET,))
+
+# Answered although 6.27 has no bit for them, or though hosts send them without asking.
+_ANSWERED_UNASKED = frozenset(
+    {
+        hci.HCI_READ_LOCAL_SUPPORTED_COMMANDS_COMMAND,
+        hci.HCI_READ_LOCAL_EXTENDED_FEATURES_COMMAND,
+        hci.HCI_READ_LE_HOST_SUPPORT_COMMAND,
+        hci.HCI_WRITE_LE_HOST_SUPPORT_COMMAND,
+        hci.HCI_WRITE_LOCAL_NAME_COMMAND,
+        hci.HCI_READ_LOCAL_NAME_COMMAND,
+    }
+)
+
+
+class VirtualController(Controller):
+    """A Bluetooth LE controller with legacy advertising, made by ``VirtualLink``.
+
+    It offers neither extended advertising nor LL privacy, so that every host stack takes the
+    path of the basic events and of connections by their plain addresses.
+    """
+
+    link: "VirtualLink"
+    le_legacy_advertiser: Advertiser
+    le_connections: dict[hci.Address, VirtualConnection]  # type: ignore[assignment]
+
+    le_features = (
+        hci.LeFeatureMask.LE_ENCRYPTION
+        | hci.LeFeatureMask.PERIPHERAL_INITIATED_FEATURE_EXCHANGE
+        | hci.LeFeatureMask.LE_DATA_PACKET_LENGTH_EXTENSION
+    )
+    # One L2CAP frame of the usual ATT_MTU (247) fits into one packet of this length.
+    acl_data_packet_length = 251
+    le_acl_data_packet_length = 251
+    supported_max_tx_octets = 251
+    supported_max_tx_time = 2120
+    supported_max_rx_octets = 251
+    supported_max_rx_time = 2120
+
+    def __init__(self, name: str, link: "VirtualLink", public_address: hci.Address) -> None:
+        self._accept_list: dict[hci.Address, None] = {}
+        self._reported: set[tuple[hci.Address, int]] = set()
+        self._rng = random.Random(f"{link.seed}/{name}/controller")
+        super().__init__(name, link=link, public_address=public_address)
+        self.le_legacy_advertiser = Advertiser(self)
+
+    def own_address(self, own_address_type: int) -> hci.Address:
+        """Return the address that an ``Own_Address_Type`` of HCI stands for."""
+        # 0x02 and 0x03 ask for a resolvable address if there is one, which there never is.
+        if own_address_type in (hci.OwnAddressType.PUBLIC, hci.OwnAddressType.RESOLVABLE_OR_PUBLIC):
+            return self.public_address
+        return self.random_address
+
+    def fall_silent(self) -> None:
+        """Stop everything on the air at once, saying nothing to host or peers."""
+        self.le_legacy_advertiser.stop()
+        self.link.set_scanning(self, False)
+        self.link.stop_initiating(self)
+        self.le_scan_enable = False
+        self.pending_le_connection = None
+        for connection in tuple(self.le_connections.values()):
+            self._forget(connection)
+            if (peer := connection.peer) is not None:
+                connection.peer = None
+                peer.controller.on_peer_vanished(peer)
+
+    # Between host and controller.
+
+    def on_packet(self, packet: bytes) -> None:
+        """Take one H4 packet from the host. Nothing that a host sends raises."""
+        is_command = packet[:1] == _COMMAND and len(packet) >= 4
+        opcode = packet[1] | packet[2] << 8 if is_command else 0
+        if is_command and opcode not in ANSWERED_COMMANDS:
+            self._send_hci_command_status(ErrorCode.UNKNOWN_HCI_COMMAND_ERROR, opcode)
+            return
+        try:
+            parsed = hci.HCI_Packet.from_bytes(packet)
+            if isinstance(parsed, hci.HCI_Command):
+                self.on_hci_command_packet(parsed)
+            elif isinstance(parsed, hci.HCI_AclDataPacket):
+                self.on_hci_acl_data_packet(parsed)
+            else:
+                logger.warning("[%s] dropped a packet that no host sends", self.name)
+        except Exception:
+            # Any octets may come through an HCI port, and bumble's parsers and handlers raise
+            # all kinds of exceptions for them. A real controller survives its host.
+            logger.warning("[%s] cannot take %s", self.name, packet.hex(), exc_info=True)
+            if is_command:
+                self._send_hci_command_status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR, opcode)
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        """Send an event or data to the host, in a later turn of the loop."""
+        self._to_host(bytes(packet))
+
+    def _to_host(self, packet: bytes) -> None:
+        if self.hci_sink is not None:
+            asyncio.get_running_loop().call_soon(_deliver, self, self.hci_sink, packet)
+
+    # Advertising and scanning.
+
+    def on_heard(self, advertiser: Advertiser) -> None:
+        """Report an advertising event to the scanning host (Vol 4, Part E, 7.7.65.2)."""
+        if advertiser.is_directed and advertiser.peer_address != self.own_address(
+            self.le_scan_own_address_type
+        ):
+            return
+        if self.le_scanning_filter_policy & 1 and advertiser.address not in self._accept_list:
+            return
+        data = b"" if advertiser.is_directed else advertiser.advertising_data
+        self._report(advertiser, advertiser.report_type, data)
+        if self.le_scan_type == 1 and advertiser.is_scannable:
+            self._report(advertiser, ReportType.SCAN_RSP, advertiser.scan_response_data)
+
+    def _report(self, advertiser: Advertiser, kind: ReportType, data: bytes) -> None:
+        address = advertiser.address
+        if self.filter_duplicates:
+            if (address, kind) in self._reported:
+                return
+            self._reported.add((address, kind))
+        # Subevent 0x02 with one report. Written out: an event object for each of thousands of
+        # reports is what scanning costs most.
+        event = struct.pack(
+            "<BBBB6sB", 0x02, 1, kind, address.address_type, bytes(address), len(data)
+        )
+        rssi = self.link.rssi(advertiser.controller, self).to_bytes(1, "little", signed=True)
+        self._to_host(
+            bytes((hci.HCI_EVENT_PACKET, 0x3E, len(event) + len(data) + 1)) + event + data + rssi
+        )
+
+    def on_directed_advertising_timeout(self, peer_address: hci.Address) -> None:
+        """Tell the host that high duty cycle directed advertising found nobody."""
+        self._send_connection_failure(ErrorCode.ADVERTISING_TIMEOUT_ERROR, peer_address)
+
+    def on_hci_le_set_random_address_command(
+        self, command: hci.HCI_LE_Set_Random_Address_Command
+    ) -> Status:
+        """Vol 4, Part E, 7.8.4: not while the address is in use."""
+        if self.le_legacy_advertiser.enabled or self.le_scan_enable or self.pending_le_connection:
+            return Status(ErrorCode.COMMAND_DISALLOWED_ERROR)
+        return super().on_hci_le_set_random_address_command(command)
+
+    def on_hci_le_set_advertising_parameters_command(
+        self, command: hci.HCI_LE_Set_Advertising_Parameters_Command
+    ) -> Status:
+        """Vol 4, Part E, 7.8.5: 20 ms to 10.24 s, and not while advertising."""
+        if self.le_legacy_advertiser.enabled:
+            return Status(ErrorCode.COMMAND_DISALLOWED_ERROR)
+        # High duty cycle directed advertising has its own interval and ignores these.
+        if command.advertising_type != AdvertisingType.ADV_DIRECT_IND and not (
+            0x0020 <= command.advertising_interval_min <= command.advertising_interval_max <= 0x4000
+        ):
+            return Status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR)
+        return super().on_hci_le_set_advertising_parameters_command(command)
+
+    def on_hci_le_set_advertising_enable_command(
+        self, command: hci.HCI_LE_Set_Advertising_Enable_Command
+    ) -> Status:
+        """Vol 4, Part E, 7.8.9: refused while the address to advertise with is not set."""
+        advertiser = self.le_legacy_advertiser
+        if command.advertising_enable and not any(
+            bytes(self.own_address(advertiser.own_address_type))
+        ):
+            return Status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR)
+        return super().on_hci_le_set_advertising_enable_command(command)
+
+    def on_hci_le_set_scan_enable_command(
+        self, command: hci.HCI_LE_Set_Scan_Enable_Command
+    ) -> Status:
+        """Vol 4, Part E, 7.8.11."""
+        self._reported.clear()
+        status = super().on_hci_le_set_scan_enable_command(command)
+        self.link.set_scanning(self, self.le_scan_enable)
+        return status
+
+    def on_hci_le_clear_filter_accept_list_command(
+        self, _command: hci.HCI_LE_Clear_Filter_Accept_List_Command
+    ) -> Status:
+        """Vol 4, Part E, 7.8.15."""
+        self._accept_list.clear()
+        return Success
+
+    def on_hci_le_add_device_to_filter_accept_list_command(
+        self, command: hci.HCI_LE_Add_Device_To_Filter_Accept_List_Command
+    ) -> Status:
+        """Vol 4, Part E, 7.8.16."""
+        if len(self._accept_list) >= self.filter_accept_list_size:
+            return Status(ErrorCode.MEMORY_CAPACITY_EXCEEDED_ERROR)
+        self._accept_list[command.address] = None
+        return Success
+
+    def on_hci_le_remove_device_from_filter_accept_list_command(
+        self, command: hci.HCI_LE_Remove_Device_From_Filter_Accept_List_Command
+    ) -> Status:
+        """Vol 4, Part E, 7.8.17."""
+        self._accept_list.pop(command.address, None)
+        return Success
+
+    # Connections.
+
+    def on_hci_le_create_connection_command(
+        self, command: hci.HCI_LE_Create_Connection_Command
+    ) -> None:
+        """Vol 4, Part E, 7.8.12: wait for a connectable advertisement of the peer."""
+        by_list = bool(command.initiator_filter_policy)
+        if self.pending_le_connection:
+            status = ErrorCode.COMMAND_DISALLOWED_ERROR
+        elif not by_list and command.peer_address in self.le_connections:
+            status = ErrorCode.CONNECTION_ALREADY_EXISTS_ERROR
+        elif not has_legal_parameters(command) or not any(
+            bytes(self.own_address(command.own_address_type))
+        ):
+            status = ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR
+        else:
+            status = ErrorCode.SUCCESS
+            self.pending_le_connection = command
+            self.link.set_initiating(self, None if by_list else command.peer_address)
+        self._send_hci_command_status(status, command.op_code)
+
+    def on_hci_le_create_connection_cancel_command(
+        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> Status:
+        """Vol 4, Part E, 7.8.13: the LE Connection Complete follows the Command Complete."""
+        pending = self.pending_le_connection
+        if pending is None:
+            return Status(ErrorCode.COMMAND_DISALLOWED_ERROR)
+        self.pending_le_connection = None
+        self.link.stop_initiating(self)
+        asyncio.get_running_loop().call_soon(
+            self._send_connection_failure,
+            ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+            pending.peer_address,
+        )
+        return Success
+
+    def on_candidate(self, advertiser: Advertiser) -> None:
+        """Connect if this is the advertiser that the pending command waits for."""
+        pending = self.pending_le_connection
+        if not isinstance(pending, hci.HCI_LE_Create_Connection_Command):
+            return
+        own = self.own_address(pending.own_address_type)
+        wanted = (
+            advertiser.address in self._accept_list
+            if pending.initiator_filter_policy
+            else advertiser.address == pending.peer_address
+        )
+        if (
+            not wanted
+            or not advertiser.is_connectable
+            or (advertiser.is_directed and advertiser.peer_address != own)
+            or advertiser.address in self.le_connections
+            or not advertiser.controller.accepts(advertiser, own)
+        ):
+            return
+        self.pending_le_connection = None
+        self.link.stop_initiating(self)
+        advertiser.stop()
+        theirs = advertiser.controller.new_connection(
+            hci.Role.PERIPHERAL, advertiser.address, own, pending
+        )
+        ours = self.new_connection(hci.Role.CENTRAL, own, advertiser.address, pending)
+        ours.peer, theirs.peer = theirs, ours
+
+    def accepts(self, advertiser: Advertiser, initiator: hci.Address) -> bool:
+        """Whether a CONNECT_IND of ``initiator`` is answered (Vol 6, Part B, 4.3.2)."""
+        # Bit 1 of the policy: connection requests only from the filter accept list.
+        filtered = advertiser.advertising_filter_policy & 2 and initiator not in self._accept_list
+        return not filtered and initiator not in self.le_connections
+
+    def new_connection(
+        self,
+        role: hci.Role,
+        own_address: hci.Address,
+        peer_address: hci.Address,
+        parameters: hci.HCI_LE_Create_Connection_Command,
+    ) -> VirtualConnection:
+        """Make this end of a connection and tell the host (Vol 4, Part E, 7.7.65.1)."""
+        connection = VirtualConnection(
+            controller=self,
+            handle=self.allocate_connection_handle(),
+            role=role,
+            self_address=own_address,
+            peer_address=peer_address,
+            link=self.link,
+            transport=PhysicalTransport.LE,
+            link_type=hci.HCI_Connection_Complete_Event.LinkType.ACL,
+            interval=parameters.connection_interval_min,
+            latency=parameters.max_latency,
+            timeout=parameters.supervision_timeout,
+        )
+        self.le_connections[peer_address] = connection
+        self._send_connection_complete(ErrorCode.SUCCESS, peer_address, connection)
+        return connection
+
+    def _send_connection_failure(self, status: ErrorCode, peer_address: hci.Address) -> None:
+        self._send_connection_complete(status, peer_address, None)
+
+    def _send_connection_complete(
+        self, status: ErrorCode, peer_address: hci.Address, connection: VirtualConnection | None
+    ) -> None:
+        self.send_hci_packet(
+            hci.HCI_LE_Connection_Complete_Event(
+                status=status,
+                connection_handle=connection.handle if connection else 0,
+                role=connection.role if connection else hci.Role.CENTRAL,
+                peer_address_type=peer_address.address_type,
+                peer_address=peer_address,
+                connection_interval=connection.interval if connection else 0,
+                peripheral_latency=connection.latency if connection else 0,
+                supervision_timeout=connection.timeout if connection else 0,
+                central_clock_accuracy=0,
+            )
+        )
+
+    def on_data(self, connection: VirtualConnection, pdu: bytes) -> None:
+        """Hand one L2CAP frame from the peer to the host, in packets of the usual length."""
+        if not self._is_up(connection):
+            return
+        size = self.le_acl_data_packet_length
+        # Packet boundary flag 0b10 starts a frame, 0b01 continues it (Vol 4, Part E, 5.4.2).
+        first = pdu[:size]
+        self._to_host(struct.pack("<BHH", 2, connection.handle | 0x2000, len(first)) + first)
+        for offset in range(size, len(pdu), size):
+            part = pdu[offset : offset + size]
+            self._to_host(struct.pack("<BHH", 2, connection.handle | 0x1000, len(part)) + part)
+
+    def on_control(self, connection: VirtualConnection, pdu: ll.ControlPdu) -> None:
+        """Act on one link-layer control PDU from the peer."""
+        if self._is_up(connection):
+            if isinstance(pdu, ll.ConnectionUpdateInd):
+                connection.update(pdu)
+            super().on_ll_control_pdu(connection.peer_address, pdu)
+
+    def on_peer_vanished(self, connection: VirtualConnection) -> None:
+        """The other end is silent from now on: the supervision timeout runs."""
+        connection.peer = None
+        connection.supervision = asyncio.get_running_loop().call_later(
+            connection.timeout * 0.01,
+            self.on_le_disconnected,
+            connection,
+            ErrorCode.CONNECTION_TIMEOUT_ERROR,
+        )
+
+    def on_le_disconnected(self, connection: Connection, reason: int) -> None:
+        """End a connection and tell the host why."""
+        if isinstance(connection, VirtualConnection) and self._is_up(connection):
+            self._forget(connection)
+            self.send_hci_packet(
+                hci.HCI_Disconnection_Complete_Event(
+                    status=ErrorCode.SUCCESS, connection_handle=connection.handle, reason=reason
+                )
+            )
+
+    def _forget(self, connection: VirtualConnection) -> None:
+        del self.le_connections[connection.peer_address]
+        if connection.supervision is not None:
+            connection.supervision.cancel()
+            connection.supervision = None
+
+    def _is_up(self, connection: VirtualConnection) -> bool:
+        # A PDU that was on its way when the connection ended belongs to nobody, even if the
+        # same two addresses have connected again since.
+        return self.le_connections.get(connection.peer_address) is connection
+
+    def on_hci_disconnect_command(self, command: hci.HCI_Disconnect_Command) -> None:
+        """Vol 4, Part E, 7.1.6: the peer gets the reason, this host 0x16."""
+        connection = self._find(command.connection_handle)
+        if connection is None:
+            status = ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR
+            self._send_hci_command_status(status, command.op_code)
+            return
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        connection.send_ll_control_pdu(ll.TerminateInd(command.reason))
+        self.on_le_disconnected(connection, ErrorCode.CONNECTION_TERMINATED_BY_LOCAL_HOST_ERROR)
+
+    def on_hci_le_connection_update_command(
+        self, command: hci.HCI_LE_Connection_Update_Command
+    ) -> None:
+        """Vol 4, Part E, 7.8.18."""
+        if has_legal_parameters(command):
+            super().on_hci_le_connection_update_command(command)
+        else:
+            status = ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR
+            self._send_hci_command_status(status, command.op_code)
+
+    def on_le_long_term_key_reply(
+        self, connection: Connection, request: ll.EncReq, long_term_key: bytes | None
+    ) -> None:
+        """Go on with encryption, unless the connection has ended meanwhile."""
+        if isinstance(connection, VirtualConnection) and self._is_up(connection):
+            super().on_le_long_term_key_reply(connection, request, long_term_key)
+
+    def _find(self, handle: int) -> VirtualConnection | None:
+        for connection in self.le_connections.values():
+            if connection.handle == handle:
+                return connection
+        return None
+
+    # Commands that bumble's controller lists but does not have, or answers wrongly.
+
+    def on_hci_reset_command(self, _command: hci.HCI_Reset_Command) -> Status:
+        """Vol 4, Part E, 7.3.2: links end without a word, every setting is as when new."""
+        self.fall_silent()
+        self.le_legacy_advertiser = Advertiser(self)
+        self._accept_list.clear()
+        self._reported.clear()
+        self.le_scan_type = 0
+        self.le_scanning_filter_policy = 0
+        self.random_address = hci.Address.ANY_RANDOM
+        return Success
+
+    def on_hci_read_rssi_command(
+        self, command: hci.HCI_Read_RSSI_Command
+    ) -> hci.HCI_Read_RSSI_ReturnParameters:
+        """Vol 4, Part E, 7.5.4: dBm, 127 if it cannot be known."""
+        connection = self._find(command.handle)
+        if connection is None:
+            status, rssi = ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR, 127
+        elif connection.peer is None:
+            status, rssi = ErrorCode.SUCCESS, 127
+        else:
+            status, rssi = ErrorCode.SUCCESS, self.link.rssi(connection.peer.controller, self)
+        return hci.HCI_Read_RSSI_ReturnParameters(status=status, handle=command.handle, rssi=rssi)
+
+    def on_hci_read_remote_version_information_command(
+        self, command: hci.HCI_Read_Remote_Version_Information_Command
+    ) -> None:
+        """Vol 4, Part E, 7.1.23."""
+        connection = self._find(command.connection_handle)
+        if connection is None:
+            status = ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR
+            self._send_hci_command_status(status, command.op_code)
+            return
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        self.send_hci_packet(
+            hci.HCI_Read_Remote_Version_Information_Complete_Event(
+                status=ErrorCode.SUCCESS,
+                connection_handle=connection.handle,
+                version=self.lmp_version,
+                manufacturer_name=self.manufacturer_company_identifier,
+                subversion=self.lmp_subversion,
+            )
+        )
+
+    def on_hci_le_set_data_length_command(
+        self, command: hci.HCI_LE_Set_Data_Length_Command
+    ) -> hci.HCI_StatusAndConnectionHandleReturnParameters:
+        """Vol 4, Part E, 7.8.33: accepted; frames are not cut into PDUs on this air."""
+        known = self._find(command.connection_handle) is not None
+        return hci.HCI_StatusAndConnectionHandleReturnParameters(
+            ErrorCode.SUCCESS if known else ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+            command.connection_handle,
+        )
+
+    def on_hci_le_rand_command(
+        self, _command: hci.HCI_LE_Rand_Command
+    ) -> hci.HCI_LE_Rand_ReturnParameters:
+        """Vol 4, Part E, 7.8.23, from the seed of the air."""
+        return hci.HCI_LE_Rand_ReturnParameters(
+            status=ErrorCode.SUCCESS, random_number=self._rng.randbytes(8)
+        )
+
+
+def _deliver(controller: VirtualController, sink: TransportSink, packet: bytes) -> None:
+    # What was on its way to a host that has left meanwhile must not reach it, nor its successor.
+    if controller.hci_sink is sink:
+        sink.on_packet(packet)
+
+
+def _has_handler(opcode: int) -> bool:
+    name = hci.HCI_Command.command_name(opcode).lower()
+    return hasattr(VirtualController, f"on_{name}")
+
+
+# bumble lists commands that it does not answer. A host that believes the list would wait for ever.
+VirtualController.supported_commands = set(filter(_has_handler, Controller.supported_commands))
+
+ANSWERED_COMMANDS = VirtualController.supported_commands | _ANSWERED_UNASKED
+"""Opcodes of the commands that a virtual controller carries out."""

@@ -1,0 +1,150 @@
+"""A bumble host that hands ATT to our engines before bumble parses it."""
+
+import logging
+import struct
+from collections.abc import Callable
+from functools import partial
+
+from bumble import core, hci
+from bumble.host import Connection, Host
+from bumble.transport.common import TransportLostError
+
+from bletest.att.pdu import goes_to_server
+
+logger = logging.getLogger(__name__)
+
+ATT_CID = 0x0004
+"""The fixed L2CAP channel of the unenhanced ATT bearer on LE (Vol 3, Part A, 2.1)."""
+
+SMP_CID = 0x0006
+"""The fixed L2CAP channel of the Security Manager on LE."""
+
+AttReceiver = Callable[[int, bytes], None]
+"""Takes a connection handle and one ATT PDU."""
+
+Observer = Callable[[str, int, bool, bytes], None]
+"""Takes ``"att"`` or ``"smp"``, a connection handle, whether this host sent it, and the PDU."""
+
+_TO_SERVER = tuple(goes_to_server(opcode) for opcode in range(256))
+
+# What bumble's parsers of SMP and L2CAP signalling raise for octets they do not expect. Some
+# of them index, unpack or look up an enumeration without checking lengths first.
+_UNPARSABLE = (
+    struct.error,
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    core.BaseBumbleError,
+)
+
+
+class AttHost(Host):
+    """A bumble ``Host`` with ATT routed past bumble's parser.
+
+    ``on_att_server_pdu``
+        Takes every ATT PDU that is addressed to a server (requests, commands, confirmations,
+        undefined opcodes). None leaves them to bumble's GATT server.
+    ``on_att_client_pdu``
+        Takes responses, notifications and indications. None leaves them to bumble's client.
+    ``observe``
+        Sees every ATT and SMP PDU in both directions, before anybody acts on it.
+    ``on_lost``
+        Is told in one sentence that the transport to the controller has ended. All connections
+        have been reported as disconnected by then; later commands raise
+        ``bumble.transport.common.TransportLostError``.
+    """
+
+    on_att_server_pdu: AttReceiver | None = None
+    on_att_client_pdu: AttReceiver | None = None
+    observe: Observer | None = None
+    on_lost: Callable[[str], None] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost = False
+
+    def send_att(self, connection_handle: int, pdu: bytes) -> None:
+        """Send one ATT PDU, whatever it holds. Nothing is sent on an unknown handle."""
+        self.send_l2cap_pdu(connection_handle, ATT_CID, pdu)
+
+    def send_l2cap_pdu(self, connection_handle: int, cid: int, pdu: bytes) -> None:
+        """Send one L2CAP frame (basic mode) on a fixed or dynamic channel."""
+        if self.observe is not None:
+            if cid == ATT_CID:
+                self.observe("att", connection_handle, True, pdu)
+            elif cid == SMP_CID:
+                self.observe("smp", connection_handle, True, pdu)
+        super().send_l2cap_pdu(connection_handle, cid, pdu)
+
+    def on_l2cap_pdu(self, connection: Connection, cid: int, pdu: bytes) -> None:
+        """Route one L2CAP frame that came from the peer."""
+        if cid == ATT_CID:
+            if self.observe is not None:
+                self.observe("att", connection.handle, False, pdu)
+            if not pdu:
+                # Without an opcode nobody could answer it, nor say whom it was for.
+                logger.warning("dropped an empty ATT PDU on handle 0x%04X", connection.handle)
+                return
+            receiver = self.on_att_server_pdu if _TO_SERVER[pdu[0]] else self.on_att_client_pdu
+            if receiver is not None:
+                receiver(connection.handle, pdu)
+                return
+        elif cid == SMP_CID and self.observe is not None:
+            self.observe("smp", connection.handle, False, pdu)
+        try:
+            super().on_l2cap_pdu(connection, cid, pdu)
+        except _UNPARSABLE:
+            logger.warning(
+                "dropped a PDU on CID 0x%04X that bumble could not take: %s",
+                cid,
+                pdu.hex(),
+                exc_info=True,
+            )
+
+    def on_hci_acl_data_packet(self, packet: hci.HCI_AclDataPacket) -> None:
+        """Feed one ACL data packet to its connection."""
+        if len(packet.data) < 4 and packet.pb_flag != hci.HCI_ACL_PB_CONTINUATION:
+            # bumble reads the L2CAP header from the first fragment without checking it is there.
+            logger.warning("dropped an ACL fragment too short for an L2CAP header")
+            return
+        super().on_hci_acl_data_packet(packet)
+
+    def on_hci_le_connection_complete_event(
+        self,
+        event: hci.HCI_LE_Connection_Complete_Event
+        | hci.HCI_LE_Enhanced_Connection_Complete_Event
+        | hci.HCI_LE_Enhanced_Connection_Complete_V2_Event,
+    ) -> None:
+        """Note a new connection, and take its frames without an L2CAP object for each."""
+        super().on_hci_le_connection_complete_event(event)
+        connection = self.connections.get(event.connection_handle)
+        if event.status == hci.HCI_SUCCESS and connection is not None:
+            connection.assembler.callback = partial(self._on_frame, connection)
+
+    def _on_frame(self, connection: Connection, frame: bytes) -> None:
+        self.on_l2cap_pdu(connection, frame[2] | frame[3] << 8, frame[4:])
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        """Send a packet to the controller; raises ``TransportLostError`` if it is gone."""
+        if self.lost:
+            if isinstance(packet, hci.HCI_Command):
+                raise TransportLostError("the transport to the controller has ended")
+            return
+        super().send_hci_packet(packet)
+
+    def on_transport_lost(self) -> None:
+        """End everything that waits for the controller, and say so once."""
+        if self.lost:
+            return
+        self.lost = True
+        if self.pending_response is not None and not self.pending_response.done():
+            self.pending_response.set_exception(
+                TransportLostError("the transport to the controller has ended")
+            )
+        self.emit("flush")
+        self.connections.clear()
+        if self.on_lost is not None:
+            self.on_lost("the transport to the controller has ended")

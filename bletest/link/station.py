@@ -1,0 +1,179 @@
+"""A station: one bumble device with our host, on the virtual air or on a real controller."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+
+from bumble import core, hci
+from bumble.device import Device, DeviceConfiguration
+from bumble.keys import MemoryKeyStore
+from bumble.pairing import PairingConfig
+from bumble.transport import open_transport
+from bumble.transport.common import Transport
+
+from bletest.errors import UsageMistake
+from bletest.link.clock import real_time
+from bletest.link.controller import VirtualController
+from bletest.link.host import AttHost
+from bletest.link.trouble import explain_open_failure, explain_setup_failure, explain_silence
+from bletest.link.virtual import VirtualLink
+
+ANSWER_TIMEOUT = 5.0
+"""Seconds within which a transport has to open and its controller has to answer."""
+
+GOODBYE_TIMEOUT = 2.0
+"""Seconds that closing may take to end links and reset the controller."""
+
+
+class Station:
+    """A powered-on bumble ``Device`` whose ATT goes to our engines.
+
+    ``device`` is the bumble device (LE only, no GATT services, keys in memory, identity address
+    type RANDOM), ``host`` its :class:`~bletest.link.host.AttHost`, ``is_virtual`` says whether
+    its controller is on a :class:`~bletest.link.virtual.VirtualLink`.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        host: AttHost,
+        *,
+        controller: VirtualController | None,
+        resources: contextlib.AsyncExitStack,
+    ) -> None:
+        self.device = device
+        self.host = host
+        self.controller = controller
+        self._resources = resources
+        self._closed = False
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the controller is on a virtual air."""
+        return self.controller is not None
+
+    @property
+    def address(self) -> str:
+        """The random static address, ``C0:…``."""
+        return str(self.device.random_address)
+
+    async def close(self) -> None:
+        """Disconnect, reset the controller, close the transport. Closing twice is harmless.
+
+        Peers see their links end with reason 0x13 (Remote User Terminated Connection).
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if not self.host.lost:
+                await self._say_goodbye()
+        finally:
+            # Nothing more comes from the controller, and whoever still waits for it wakes up.
+            self.host.on_lost = None
+            self.host.on_transport_lost()
+            await self._resources.aclose()
+
+    async def _say_goodbye(self) -> None:
+        # A controller that has stopped answering must not keep its station from closing.
+        with contextlib.suppress(TimeoutError, hci.HCI_Error, core.BaseBumbleError):
+            async with asyncio.timeout(GOODBYE_TIMEOUT):
+                for connection in tuple(self.device.connections.values()):
+                    await connection.disconnect()
+                await self.host.send_sync_command(hci.HCI_Reset_Command())
+
+
+async def open_station(
+    where: VirtualLink | str,
+    *,
+    name: str,
+    address: str | None,
+    rng: random.Random,
+    answer_timeout: float = ANSWER_TIMEOUT,
+) -> Station:
+    """Open a station on the air, or on any bumble transport (``usb:0``, ``tcp-client:…``).
+
+    ``address`` is a random static address (two top bits set, ``C0:…`` to ``FF:…``); None makes
+    one from ``rng``, as is the IRK. While a station on a transport is open, a virtual clock
+    follows the wall clock. Raises :class:`~bletest.errors.UsageMistake` for any other address,
+    and :class:`~bletest.errors.AdapterUnusable` with a remedy where the transport cannot be
+    opened or the controller does not answer within ``answer_timeout`` seconds.
+    """
+    static_address = _static_address(address, rng)
+    irk = rng.randbytes(16)
+    async with contextlib.AsyncExitStack() as resources:
+        host = AttHost()
+        controller = None
+        if isinstance(where, VirtualLink):
+            controller = where.new_controller(name)
+            resources.callback(where.remove_controller, controller)
+            host.set_packet_sink(controller)
+            host.set_packet_source(controller)
+        else:
+            resources.enter_context(real_time(asyncio.get_running_loop()))
+            transport = await resources.enter_async_context(_opened(where, answer_timeout))
+            host.set_packet_sink(transport.sink)
+            host.set_packet_source(transport.source)
+        device = _new_device(name, static_address, irk, host)
+        try:
+            async with asyncio.timeout(answer_timeout):
+                await device.power_on()
+        except TimeoutError:
+            raise explain_silence(where, answer_timeout) from None
+        except (hci.HCI_Error, AssertionError, RuntimeError) as error:
+            # TransportLostError is a RuntimeError, and bumble asserts what answers look like.
+            raise explain_setup_failure(where, error) from error
+        return Station(device, host, controller=controller, resources=resources.pop_all())
+
+
+def _static_address(address: str | None, rng: random.Random) -> hci.Address:
+    if address is None:
+        octets = bytearray(rng.randbytes(6))
+        octets[5] |= 0xC0
+        return hci.Address(bytes(octets), hci.Address.RANDOM_DEVICE_ADDRESS)
+    try:
+        parsed = hci.Address(address, hci.Address.RANDOM_DEVICE_ADDRESS)
+    except (ValueError, core.BaseBumbleError):
+        parsed = None
+    if parsed is None or not parsed.is_static:
+        raise UsageMistake(
+            f"{address} is not a random static address (Vol 6, Part B, 1.3.2.1)",
+            remedy="write six octets, the first from C0 to FF: C0:01:02:03:04:05",
+        )
+    return parsed
+
+
+def _new_device(name: str, address: hci.Address, irk: bytes, host: AttHost) -> Device:
+    config = DeviceConfiguration(
+        name=name,
+        address=address,
+        irk=irk,
+        advertising_data=b"",
+        scan_response_data=b"",
+        classic_enabled=False,
+        classic_smp_enabled=False,
+        gap_service_enabled=False,
+        gatt_service_enabled=False,
+        # The default is the public address, by which a peer on a random one finds no bond.
+        identity_address_type=PairingConfig.AddressType.RANDOM,
+    )
+    device = Device(config=config, host=host)
+    device.keystore = MemoryKeyStore()
+    return device
+
+
+@contextlib.asynccontextmanager
+async def _opened(spec: str, timeout: float) -> AsyncIterator[Transport]:
+    try:
+        async with asyncio.timeout(timeout):
+            transport = await open_transport(spec)
+    except Exception as error:
+        # Transports raise what bumble, pyserial, libusb, gRPC or the system has for them.
+        raise explain_open_failure(spec, error) from error
+    try:
+        yield transport
+    finally:
+        await transport.close()
+        # Stream transports report their end in the next turn of the loop.
+        await asyncio.sleep(0)

@@ -1,0 +1,154 @@
+"""The virtual air, in place of bumble's ``LocalLink``: who hears whom, and when."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from bumble import hci, ll
+from bumble.link import LocalLink
+
+from bletest.link.advertiser import Advertiser
+from bletest.link.connection import VirtualConnection
+from bletest.link.controller import VirtualController
+
+RSSI = -50
+"""dBm at which everybody hears everybody, until a link model says otherwise."""
+
+
+class VirtualLink(LocalLink):
+    """An air on which every controller hears every other one.
+
+    Advertisements reach only controllers that scan or initiate, and no timer runs while nobody
+    does. Everything random on the air comes from ``seed``; the order of events depends on
+    nothing but the order of calls. Data and link-layer control of a connection share one queue
+    in each direction.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seed = seed
+        self._members: dict[VirtualController, None] = {}
+        self._advertisers: dict[hci.Address, dict[VirtualController, Advertiser]] = {}
+        self._scanners: dict[VirtualController, None] = {}
+        # What each initiator waits for: an address, or None for any on its filter accept list.
+        self._initiators: dict[VirtualController, hci.Address | None] = {}
+        self._addresses = random.Random(f"{seed}/public addresses")
+
+    @property
+    def members(self) -> tuple[VirtualController, ...]:
+        """The controllers on the air, in the order in which they came."""
+        return tuple(self._members)
+
+    def new_controller(
+        self, name: str, public_address: str | hci.Address | None = None
+    ) -> VirtualController:
+        """Put a new controller on the air; call it while the loop runs.
+
+        ``name`` is for people and names the stream of its randomness. Without
+        ``public_address`` (``AA:BB:CC:DD:EE:FF``) it reports none (all zeros), and its host
+        sets a random address.
+        """
+        if isinstance(public_address, str):
+            public_address = hci.Address(public_address, hci.Address.PUBLIC_DEVICE_ADDRESS)
+        return VirtualController(name, self, public_address or hci.Address.ANY)
+
+    def new_public_address(self) -> str:
+        """Make up a public address, from the seed; it repeats in the next run."""
+        # 0x02 in the first octet marks an address that no manufacturer owns (IEEE 802, 8.2).
+        return ":".join(f"{octet:02X}" for octet in (0x02, *self._addresses.randbytes(5)))
+
+    def add_controller(self, controller: VirtualController) -> None:  # type: ignore[override]
+        """Put a controller on the air; its constructor does this."""
+        self._members[controller] = None
+
+    def remove_controller(self, controller: VirtualController) -> None:  # type: ignore[override]
+        """Take a controller off the air, as when its battery is pulled.
+
+        Its host hears nothing more. Its peers get a disconnection with reason 0x08 (Connection
+        Timeout) when their supervision timeout has passed. Removing it twice is harmless.
+        """
+        controller.fall_silent()
+        controller.set_packet_sink(None)
+        self._members.pop(controller, None)
+
+    def rssi(self, sender: VirtualController, receiver: VirtualController) -> int:
+        """Return at how many dBm ``receiver`` hears ``sender``."""
+        return RSSI
+
+    # Advertising: who is on the air, who listens, what wakes whom.
+
+    def on_advertiser_started(self, advertiser: Advertiser) -> None:
+        """Note an advertiser that was enabled."""
+        self._advertisers.setdefault(advertiser.address, {})[advertiser.controller] = advertiser
+        if self._scanners or self._is_awaited(advertiser.address):
+            advertiser.arm()
+
+    def on_advertiser_stopped(self, advertiser: Advertiser) -> None:
+        """Forget an advertiser that was disabled, or has a connection now."""
+        same_address = self._advertisers[advertiser.address]
+        del same_address[advertiser.controller]
+        if not same_address:
+            del self._advertisers[advertiser.address]
+
+    def on_advertising_event(self, advertiser: Advertiser) -> None:
+        """Deliver one advertising event to whoever listens now."""
+        for scanner in tuple(self._scanners):
+            if scanner is not advertiser.controller:
+                scanner.on_heard(advertiser)
+        for initiator in tuple(self._initiators):
+            if initiator is not advertiser.controller and advertiser.enabled:
+                initiator.on_candidate(advertiser)
+
+    def set_scanning(self, controller: VirtualController, scanning: bool) -> None:
+        """Note that a controller scans, or no longer does."""
+        if scanning:
+            self._scanners[controller] = None
+            self._for_each_advertiser(Advertiser.arm)
+        elif self._scanners.pop(controller, controller) is None and not self._scanners:
+            self._for_each_advertiser(self._disarm_unless_awaited)
+
+    def set_initiating(self, controller: VirtualController, address: hci.Address | None) -> None:
+        """Note that a controller waits for an address, or for any on its accept list (None)."""
+        self._initiators[controller] = address
+        if address is None:
+            self._for_each_advertiser(Advertiser.arm)
+        else:
+            for advertiser in tuple(self._advertisers.get(address, {}).values()):
+                advertiser.arm()
+
+    def stop_initiating(self, controller: VirtualController) -> None:
+        """Note that a controller waits for nobody any more."""
+        address = self._initiators.pop(controller, None)
+        if self._scanners:
+            return
+        if address is None:
+            self._for_each_advertiser(self._disarm_unless_awaited)
+        else:
+            for advertiser in tuple(self._advertisers.get(address, {}).values()):
+                self._disarm_unless_awaited(advertiser)
+
+    def _is_awaited(self, address: hci.Address) -> bool:
+        return any(wanted is None or wanted == address for wanted in self._initiators.values())
+
+    def _disarm_unless_awaited(self, advertiser: Advertiser) -> None:
+        if not self._is_awaited(advertiser.address):
+            advertiser.disarm()
+
+    def _for_each_advertiser(self, act: Callable[[Advertiser], None]) -> None:
+        for same_address in tuple(self._advertisers.values()):
+            for advertiser in tuple(same_address.values()):
+                act(advertiser)
+
+    # Connections: the one place through which everything between two controllers passes.
+
+    def send_data(self, sender: VirtualConnection, pdu: bytes) -> None:
+        """Carry one L2CAP frame to the peer; it is lost if the peer is gone."""
+        peer = sender.peer
+        if peer is not None:
+            asyncio.get_running_loop().call_soon(peer.controller.on_data, peer, pdu)
+
+    def send_control(self, sender: VirtualConnection, pdu: ll.ControlPdu) -> None:
+        """Carry one link-layer control PDU to the peer; it is lost if the peer is gone."""
+        peer = sender.peer
+        if peer is not None:
+            asyncio.get_running_loop().call_soon(peer.controller.on_control, peer, pdu)
