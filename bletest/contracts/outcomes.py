@@ -36,8 +36,11 @@ class Outcome:
         return not self.succeeded and (self.code in accepted or self.symptom in accepted)
 
     def __str__(self) -> str:
+        if self.value:
+            count = "1 octet" if len(self.value) == 1 else f"{len(self.value)} octets"
+            return f"{count} {self.value.hex(' ')}"
         if self.value is not None:
-            return f"{len(self.value)} octets {self.value.hex(' ')}" if self.value else "accepted"
+            return "accepted"
         if self.code is not None:
             return error_text(self.code)
         return (self.symptom or "no answer").replace("_", " ")
