@@ -46,7 +46,7 @@ class Bench:
         self._sink: EventSink = nowhere
 
     async def __aenter__(self) -> Self:
-        if self.settings.emulate_on is None and self.settings.emulated:
+        if self.settings.adapter == VIRTUAL:
             self.air = VirtualLink(seed=self.settings.seed)
         return self
 
@@ -119,7 +119,7 @@ class Bench:
         """Open a station with randomness of its own: one stream a seed and purpose."""
         place: VirtualLink | str = where
         if where == VIRTUAL:
-            assert self.air is not None  # Settings refuses a virtual adapter with a real device
+            assert self.air is not None  # only a virtual adapter asks for a place on it
             place = self.air
         rng = (
             random.Random(f"{self.settings.seed}/{name}")
@@ -139,6 +139,14 @@ class Bench:
         if self.settings.device is not None:
             yield DeviceUnderTest(profile, selector=self.settings.device)
             return
+        if self.air is None and self.settings.emulate_on is None:
+            await self.adapter()  # an adapter that is not there is the greater trouble
+            raise BenchTrouble(
+                f"the adapter {self.settings.adapter} cannot hear a device emulated on the "
+                "virtual air",
+                remedy="name the device with --ble-device, or give the emulated one a radio of "
+                "its own with --ble-emulate-on",
+            )
         station = await self._open(
             self.settings.emulate_on or VIRTUAL, profile.name, profile.device.address
         )

@@ -149,12 +149,6 @@ class Settings:
                 f"--ble-emulate-on {self.emulate_on} needs a real --ble-adapter to hear it",
                 remedy="name the client's radio with --ble-adapter, for example usb:0",
             )
-        if not virtual and self.device is None and self.emulate_on is None:
-            raise UsageMistake(
-                f"--ble-adapter {self.adapter} cannot hear a device emulated on the virtual air",
-                remedy="name the device with --ble-device, or give it a radio of its own with "
-                "--ble-emulate-on",
-            )
         if self.device is not None and self.emulate_on is not None:
             raise UsageMistake(
                 "--ble-device names a real device, and --ble-emulate-on asks for an emulated one",

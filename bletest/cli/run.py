@@ -22,7 +22,7 @@ from rich.table import Table
 from bletest import profile as profiles
 from bletest.bench.options import BY_NAME, OPTIONS, build_settings
 from bletest.cli.exit_codes import ExitCode
-from bletest.errors import AdapterUnusable, UsageMistake
+from bletest.errors import AdapterUnusable, ReportNotMade, UsageMistake
 from bletest.resources import folder
 
 OUTCOMES = ("passed", "failed", "broken", "skipped")
@@ -140,6 +140,7 @@ def _ble_options() -> list[click.Parameter]:
 @click.pass_context
 def _run(
     ctx: click.Context,
+    /,
     profile: tuple[str, ...],
     report: Path | None,
     json_file: Path | None,
@@ -212,15 +213,27 @@ def run_profiles(
             arguments += [f"--alluredir={results}"]
         code = pytest.main([*arguments, *pytest_args], plugins=[tally])
         duration = time.monotonic() - start
+        outcome = _exit_code(code, tally)
+        _summarise(console, tally, duration, settings.seed)
+        if json_file is not None:
+            _write_json(json_file, tally, duration, settings.seed, paths, outcome)
         if report is not None and results.is_dir():
-            from bletest.evidence.report import build_report
-
-            build_report(results, report)
-    outcome = _exit_code(code, tally)
-    _summarise(console, tally, duration, settings.seed, report)
-    if json_file is not None:
-        _write_json(json_file, tally, duration, settings.seed, paths, outcome)
+            made = _make_report(console, results, report)
+            outcome = outcome if made or outcome else ExitCode.BENCH_TROUBLE
     return outcome
+
+
+def _make_report(console: Console, results: Path, report: Path) -> bool:
+    """Make the HTML file; return whether that worked."""
+    from bletest.evidence.report import build_report
+
+    try:
+        build_report(results, report)
+    except ReportNotMade as trouble:
+        console.print(escape(str(trouble)), style="yellow")
+        return False
+    console.print(f"report   {report}")
+    return True
 
 
 def _require_report_tool() -> None:
@@ -278,9 +291,7 @@ def _exit_code(code: int, tally: Tally) -> int:
     return ExitCode.PASSED if count["passed"] else ExitCode.NOTHING_RAN
 
 
-def _summarise(
-    console: Console, tally: Tally, duration: float, seed: int, report: Path | None
-) -> None:
+def _summarise(console: Console, tally: Tally, duration: float, seed: int) -> None:
     for text in tally.collection_errors:
         console.print(escape(text), style="red")
     for outcome, style in (("failed", "red"), ("broken", "yellow")):
@@ -298,8 +309,6 @@ def _summarise(
         table.add_row(outcome, str(count[outcome]))
     table.add_row("time", f"{duration:.1f} s")
     table.add_row("seed", str(seed))
-    if report is not None and report.exists():
-        table.add_row("report", str(report))
     console.print()
     console.print(table)
     if not count["passed"] and not count["failed"]:

@@ -61,10 +61,12 @@ class ServerCharacteristic:
     rules say first, then the callback.
     """
 
+    attribute: Characteristic
+    """Where it stands in the table; set once the table is built."""
+
     def __init__(self, peripheral: "VirtualPeripheral", spec: CharacteristicSpec) -> None:
         self.spec = spec
         self.path = spec.path
-        self.attribute: Characteristic
         self.subscribers: dict[str, ReplyKind] = {}
         self._peripheral = peripheral
         self._trigger = Trigger(0)

@@ -332,7 +332,7 @@ class VirtualPeripheral:
         except Exception as error:  # the client must be answered whatever a handler raises
             result = error
             if undo is not None:
-                attribute, attribute.value = undo
+                undo[0].value = undo[1]
         response = bearer.complete(deferred, result, _now())
         link = self._links.get(bearer.identity)
         if response is not None and link is not None and link.bearer is bearer:

@@ -95,7 +95,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     collection.settle(config, items)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> "Mapping[str, Any] | None":
@@ -105,7 +105,7 @@ def pytest_asyncio_loop_factories(
     return {"ble": config.stash[STATE].loop_factory}
 
 
-@pytest.hookimpl(specname="pytest_asyncio_loop_factories", trylast=True)
+@pytest.hookimpl(specname="pytest_asyncio_loop_factories", trylast=True, optionalhook=True)
 def pytest_asyncio_loop_factories_of_others(
     config: pytest.Config, item: pytest.Item
 ) -> "Mapping[str, Any]":

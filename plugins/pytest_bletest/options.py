@@ -24,9 +24,10 @@ def add_options(parser: pytest.Parser) -> None:
                 default=None,
                 help=shown,
             )
-            parser.addini(
-                option.key, option.help, type="args" if option.many else "string", default=None
-            )
+            if option.many:
+                parser.addini(option.key, option.help, type="args", default=None)
+            else:
+                parser.addini(option.key, option.help, type="string", default=None)
 
 
 class Values:

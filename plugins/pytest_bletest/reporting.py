@@ -74,7 +74,7 @@ class Reporter:
         report = yield
         if report.failed and call.excinfo is not None:
             error = call.excinfo.value
-            report.ble_owner = owner_of(error)
+            report.__dict__["ble_owner"] = owner_of(error)  # pytest-xdist carries it home
             item.stash[FINDINGS] = getattr(error, "findings", ())
             if self._state.used and not self._config.option.fulltrace:
                 report.longrepr = told(item, error) or report.longrepr
@@ -165,13 +165,13 @@ def story_of(item: pytest.Item) -> "Story":
         )
     service, _, below = case.attribute.partition("/")
     return Story(
-        title=f"{case.check.title}: {case.attribute}",
+        title=f"{title or case.check.title}: {case.id}",
         description=docstring,
-        profile=profile.name,
+        profile=profile.name if profile else "",
         service=service if below else str(case.check.phase),
         characteristic=below,
         official=case.check.official,
-        parameters={"attribute": case.attribute, "check": case.check.code},
+        parameters={"check": case.check.code, "case": case.id},
         surroundings=_surroundings(state.settings),
     )
 

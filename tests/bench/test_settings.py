@@ -56,7 +56,6 @@ def test_a_real_clock_can_be_asked_for_on_the_virtual_air() -> None:
     [
         ({"adapter": "usbb:0"}, ["--ble-adapter", 'did you mean "usb"']),
         ({"adapter": "os"}, ["--ble-adapter", "names no transport"]),
-        ({"adapter": "usb:0"}, ["--ble-device", "--ble-emulate-on"]),
         ({"device": "HR-Strap"}, ["--ble-device", "name:NAME"]),
         ({"device": "name:"}, ["--ble-device", "name:NAME"]),
         ({"device": "name:HR-Strap"}, ["--ble-adapter is virtual"]),

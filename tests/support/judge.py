@@ -57,9 +57,12 @@ def judge(
     *,
     fault: Fault | None = None,
     stranger: Stranger | None = None,
-    codes: frozenset[str] | None = None,
+    about: str | None = None,
 ) -> list[Verdict]:
-    """Judge ``device`` (or the ``stranger``) by ``oracle``; ``fault`` damages the emulated one."""
+    """Judge ``device`` (or the ``stranger``) by ``oracle``; ``fault`` damages the emulated one.
+
+    ``about`` keeps to the cases of one attribute, and of the service and the descriptors around.
+    """
 
     @asynccontextmanager
     async def provide(bench: Bench) -> AsyncIterator[DeviceUnderTest]:
@@ -78,11 +81,15 @@ def judge(
         verdicts = []
         async with Bench(Settings(seed=1)) as bench:
             for case in all_cases(oracle.expectation):
-                if codes is None or case.check.code in codes:
+                if about is None or _touches(case.attribute, about):
                     verdicts.append(await _verdict(bench, provide, case))
         return verdicts
 
     return clock.run(main(), ceiling=Ceiling(virtual=None, real=300))
+
+
+def _touches(attribute: str, about: str) -> bool:
+    return f"{attribute}/".startswith(f"{about}/") or f"{about}/".startswith(f"{attribute}/")
 
 
 async def _verdict(

@@ -1,0 +1,150 @@
+"""Emulated devices that run until somebody ends the program."""
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from bletest.contracts.events import Event, Note
+from bletest.errors import AdapterLost
+from bletest.link.hci_port import HciPort
+from bletest.link.station import Station, open_station
+from bletest.link.virtual import VirtualLink
+from bletest.peripheral.virtual import VirtualPeripheral
+from bletest.profile.spec import Profile
+
+Say = Callable[[str], None]
+"""Takes one line for people."""
+
+_FOREVER = 1e9  # seconds
+
+
+async def serve_on_air(
+    profiles: Sequence[Profile], ports: Sequence[str], seed: int, say: Say
+) -> None:
+    """Emulate ``profiles`` on an air of their own and offer ``ports`` on it, until a signal.
+
+    ``say`` gets a line for each device and port, and then ``ready``. Raises BenchTrouble.
+    """
+    link = VirtualLink(seed=seed)
+    async with AsyncExitStack() as resources:
+        crew = await resources.enter_async_context(_crew())
+        for number, profile in enumerate(profiles):
+            # A profile may be served twice: each device has randomness, and an address, of its own.
+            rng = random.Random(f"{seed}/{number}/{profile.name}")
+            await resources.enter_async_context(_device(profile, link, rng, crew, say))
+        for number, spec in enumerate(ports):
+            port = HciPort(link, spec, name=f"port {number}")
+            await resources.enter_async_context(port)
+            say(f"HCI port {port.transport}")
+        say(f"ready, seed {seed}; end with Ctrl-C")
+        await crew.wait()
+
+
+async def serve_on_radio(profile: Profile, transport: str, seed: int | None, say: Say) -> None:
+    """Emulate ``profile`` on a real controller, until a signal or until the controller is lost.
+
+    Without ``seed`` address and keys are fresh ones that nobody can foretell.
+    """
+    rng = random.SystemRandom() if seed is None else random.Random(f"{seed}/0/{profile.name}")
+    async with AsyncExitStack() as resources:
+        crew = await resources.enter_async_context(_crew())
+        await resources.enter_async_context(_device(profile, transport, rng, crew, say))
+        say(f"ready on {transport}; end with Ctrl-C")
+        await crew.wait()
+
+
+class _Crew:
+    """What goes on beside the devices, and the moment at which all of it ends."""
+
+    def __init__(self) -> None:
+        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        if not self._end.done():
+            self._end.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        if not self._end.done():
+            self._end.set_exception(error)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    async def wait(self) -> None:
+        """Wait for the end; raise what ended it, if it was trouble."""
+        await self._end
+
+
+@asynccontextmanager
+async def _crew() -> AsyncIterator[_Crew]:
+    """Provide a crew that SIGINT and SIGTERM send home; its tasks end with the block."""
+    loop = asyncio.get_running_loop()
+    crew = _Crew()
+    ending = (signal.SIGINT, signal.SIGTERM)
+    for number in ending:
+        loop.add_signal_handler(number, crew.stop)
+    try:
+        yield crew
+    finally:
+        for number in ending:
+            loop.remove_signal_handler(number)
+        tasks = tuple(crew.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _device(
+    profile: Profile, where: VirtualLink | str, rng: random.Random, crew: _Crew, say: Say
+) -> AsyncIterator[None]:
+    """Emulate one device for the length of a block."""
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Note):
+            say(event.text)
+
+    station = await open_station(
+        where, name=profile.device.name, address=profile.device.address, rng=rng
+    )
+    try:
+        _watch(station, where, crew)
+        peripheral = VirtualPeripheral(profile, on_event=on_event)
+        await peripheral.start(station)
+        try:
+            say(f"{profile.name} at {peripheral.address} ({profile.device.name})")
+            crew.start(_tell(peripheral.connected.next, f"{profile.name}: connected", say))
+            crew.start(_tell(peripheral.disconnected.next, f"{profile.name}: disconnected", say))
+            yield
+        finally:
+            await peripheral.stop()
+    finally:
+        await station.close()
+
+
+def _watch(station: Station, where: VirtualLink | str, crew: _Crew) -> None:
+    def lost(reason: str) -> None:
+        crew.fail(
+            AdapterLost(
+                f"the controller at {where} is gone: {reason}",
+                remedy="check its cable, or the process that its transport leads to",
+            )
+        )
+
+    station.host.on_lost = lost
+
+
+async def _tell(next_one: Callable[..., Coroutine[Any, Any, str]], what: str, say: Say) -> None:
+    while True:
+        say(f"{what} {await next_one(within=_FOREVER)}")

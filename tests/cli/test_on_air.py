@@ -1,0 +1,197 @@
+"""``bletest serve`` and ``bletest scan`` as programs of their own, joined by HCI ports."""
+
+import asyncio
+import random
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+from rich.console import Console
+
+from bletest.cli.exit_codes import ExitCode
+from bletest.cli.scan import table_of
+from bletest.cli.serving import serve_on_air
+from bletest.client.adapter import BumbleAdapter
+from bletest.client.connecting import make_client
+from bletest.client.scan import find
+from bletest.contracts.advertisements import Advertisement
+from bletest.link.station import open_station
+from bletest.profile import load, shipped
+from bletest.uuids import Uuid
+
+BLETEST = [sys.executable, "-c", "from bletest.cli import main; main()"]
+PORT = "tcp-server:127.0.0.1:0"
+
+
+class Served:
+    """A running ``bletest serve`` and what it has said until it was ready."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.said: list[str] = []
+
+    def wait_ready(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line.rstrip("\n"))
+            if line.startswith("ready"):
+                return
+        raise AssertionError(f"never ready: {self.said} {self.process.communicate()}")
+
+    @property
+    def ports(self) -> list[str]:
+        """The transports by which a host reaches the ports."""
+        found = [line for line in self.said if line.startswith("HCI port ")]
+        return [line.removeprefix("HCI port ").replace("server", "client") for line in found]
+
+    def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
+        """Send a signal; return exit code, the rest of standard output, and standard error."""
+        self.process.send_signal(how)
+        out, err = self.process.communicate(timeout=20)
+        return self.process.returncode, out, err
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[Served]:
+    with subprocess.Popen(
+        [*BLETEST, "serve", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        served = Served(process)
+        try:
+            served.wait_ready()
+            yield served
+        finally:
+            process.kill()
+
+
+def scan(transport: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*BLETEST, "scan", "--transport", transport, "--seconds", "0.4"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def read_location(transport: str, address: str) -> bytes:
+    station = await open_station(transport, name="app", address=None, rng=random.Random(1))
+    try:
+        adapter = BumbleAdapter(station)
+        found = await find(adapter, address=address)
+        async with make_client(adapter, found) as client:
+            return (await client.read("body_sensor_location")).raw
+    finally:
+        await station.close()
+
+
+def test_a_served_device_is_scanned_and_read_by_another_process() -> None:
+    with serving("heart_rate", "smart_lock", "--hci-port", PORT, "--seed", "3") as served:
+        addresses = re.findall(r" at ([0-9A-F:]{17}) ", "\n".join(served.said))
+        assert len(addresses) == 2
+        assert served.said[-1].startswith("ready, seed 3")
+        seen = scan(served.ports[0])
+        assert seen.returncode == 0
+        assert seen.stderr.endswith("2 devices in 0.4 s\n")
+        for address, name in zip(addresses, ("HR-Strap", "Front Door"), strict=True):
+            assert re.search(rf"{address} +-50 dBm +{name} ", seen.stdout)
+        assert asyncio.run(read_location(served.ports[0], addresses[0])) == b"\x01"
+        code, out, err = served.end()
+    assert (code, err) == (0, "")
+    assert re.search(r"heart_rate: connected [0-9A-F:]{17}\nheart_rate: disconnected", out)
+
+
+async def addresses(seed: int) -> list[str]:
+    """Serve a strap twice for a moment, in this process, and return what is said of them."""
+    said: list[str] = []
+    ready = asyncio.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("ready"):
+            ready.set()
+
+    strap = load(shipped()["heart_rate"])
+    serving = asyncio.create_task(serve_on_air([strap, strap], [], seed, say))
+    async with asyncio.timeout(10):
+        await ready.wait()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    return [line for line in said if " at " in line]
+
+
+def test_the_same_seed_gives_the_same_addresses() -> None:
+    first = asyncio.run(addresses(7))
+    assert len(set(first)) == 2
+    assert asyncio.run(addresses(7)) == first
+    assert not set(asyncio.run(addresses(8))) & set(first)
+
+
+def test_a_device_on_a_radio_of_its_own_ends_as_trouble_when_the_radio_is_lost() -> None:
+    with serving("smart_lock", "--hci-port", PORT, "--hci-port", PORT) as air:
+        radio, ours = air.ports
+        with serving("heart_rate", "--transport", radio) as strap:
+            assert strap.said[-1].startswith(f"ready on {radio}")
+            assert "HR-Strap" in scan(ours).stdout
+            assert air.end(signal.SIGTERM) == (0, "", "")
+            _, err = strap.process.communicate(timeout=20)
+    assert strap.process.returncode == ExitCode.BENCH_TROUBLE
+    assert f"the controller at {radio} is gone" in err
+    assert "Traceback" not in err
+
+
+def test_a_port_in_use_is_trouble_that_is_told() -> None:
+    with serving("smart_lock", "--hci-port", PORT) as air:
+        taken = air.ports[0].replace("client", "server")
+        second = subprocess.run(
+            [*BLETEST, "serve", "heart_rate", "--hci-port", taken],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert second.returncode == ExitCode.BENCH_TROUBLE
+    assert "the address is in use" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_radio_that_nobody_offers_is_trouble_with_a_remedy() -> None:
+    result = scan("tcp-client:127.0.0.1:9")
+    assert result.returncode == ExitCode.BENCH_TROUBLE
+    assert "nobody listens at tcp-client:127.0.0.1:9" in result.stderr
+    assert "remedy:" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def table_text(found: Sequence[Advertisement]) -> list[str]:
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(table_of(found))
+    return [line.strip() for line in captured.get().splitlines() if line.strip()]
+
+
+def test_the_strongest_device_comes_first_and_markup_in_a_name_is_only_text() -> None:
+    lines = table_text(
+        [
+            Advertisement("AA:AA:AA:AA:AA:AA", rssi=None),
+            Advertisement("BB:BB:BB:BB:BB:BB", name="[red]evil[/]", rssi=-90),
+            Advertisement(
+                "CC:CC:CC:CC:CC:CC",
+                rssi=-40,
+                services=(Uuid(0x180D),),
+                manufacturer_data={0x0059: b"\x01\x02"},
+                service_data={Uuid(0x180F): b"\x64"},
+            ),
+        ]
+    )
+    rows = [line for line in lines if line[2:3] == ":"]
+    assert [row[:2] for row in rows] == ["CC", "BB", "AA"]
+    assert "-40 dBm" in rows[0]
+    assert "heart_rate" in rows[0]
+    assert "0x0059: 01 02" in rows[0]
+    assert any("battery: 64" in line for line in lines)
+    assert "[red]evil[/]" in rows[1]
