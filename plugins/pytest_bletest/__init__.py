@@ -27,7 +27,7 @@ from pytest_bletest.options import Values, add_options
 from pytest_bletest.session import STATE, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 __all__ = [
     "ble_adapter",
@@ -81,6 +81,18 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> None:
     """Put coroutine tests that use a radio on the session's loop, with no marker of their own."""
     collection.prepare(collector, name, obj)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> "Generator[None, object, object]":
+    """Skip a test that finds out, while it runs, that adapter or device lack a capability."""
+    try:
+        return (yield)
+    except AssertionError:
+        raise
+    except Exception as error:
+        reporting.skip_for_want_of_capability(pyfuncitem.config, error)
+        raise
 
 
 @pytest.hookimpl(trylast=True)

@@ -36,6 +36,17 @@ def folder_name(nodeid: str) -> str:
     return re.sub(r"[^\w.=-]+", "_", nodeid.replace("::", "-")).strip("_")[:150]
 
 
+def skip_for_want_of_capability(config: pytest.Config, error: Exception) -> None:
+    """Skip if ``error`` says that a capability lacks; do nothing else, or with ``--ble-strict``."""
+    state = config.stash[STATE]
+    if not state.used:
+        return
+    from bletest.errors import CapabilityMissing
+
+    if isinstance(error, CapabilityMissing) and not state.settings.strict:
+        pytest.skip(f"{error.capability}: {error.message}")
+
+
 def told(item: pytest.Item, error: BaseException) -> str | None:
     """Return the failure in words, for errors that say it all; None keeps the traceback.
 
