@@ -20,7 +20,9 @@ class Access:
     @property
     def open(self) -> bool:
         """Whether anyone may."""
-        return not (self.encrypted or self.authenticated or self.authorized)
+        return not (
+            self.encrypted or self.authenticated or self.secure_connections or self.authorized
+        )
 
     def __str__(self) -> str:
         words = [

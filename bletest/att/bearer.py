@@ -1,0 +1,497 @@
+"""The server's end of one ATT bearer: PDUs in, PDUs out.
+
+A bearer looks up the function of an opcode in a table of 256. What can be answered from a
+stored value by anyone is answered right there, in well under a microsecond. Everything else
+comes from :mod:`bletest.att.answers`, where a generator may pause for a handler's promise. A
+bearer that owes a response, and one that is dead, use another table.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from bletest.att import answers, pdu
+from bletest.att.access import OPEN, LinkSecurity
+from bletest.att.client_state import ClientState, subscriptions
+from bletest.att.codes import ErrorCode
+from bletest.att.database import INDICATE_BIT, NOTIFY_BIT, Attribute
+from bletest.att.handlers import AttRefusal, Deferred, WriteOperation
+from bletest.att.security import refusal
+from bletest.att.server_events import (
+    Confirmed,
+    HandlerFailed,
+    MtuExchanged,
+    Read,
+    RequestIgnored,
+    ServerEvent,
+    TransactionTimeout,
+    Truncated,
+    Unsubscribed,
+    Written,
+)
+from bletest.uuids import CCCD, CLIENT_SUPPORTED_FEATURES
+
+if TYPE_CHECKING:
+    from bletest.att.server import Server
+
+DEFAULT_MTU = 23
+"""ATT_MTU of an LE bearer before it is exchanged, and the least there is (Part G, 5.2.1)."""
+
+TRANSACTION_TIMEOUT = 30.0
+"""Seconds (Vol 3, Part F, 3.3.3)."""
+
+MULTIPLE_NOTIFICATIONS_BIT = 0x04
+"""Client Supported Features, octet 0 (Vol 3, Part G, 7.2)."""
+
+Answer: TypeAlias = bytes | AttRefusal | BaseException | None
+"""What a handler's promise is kept with."""
+
+
+class ServerBearer:
+    """The ATT bearer of one client. Made by :meth:`Server.connect`; ``now`` is in seconds.
+
+    ``mtu`` may be written: a client engine on the same link shares ATT_MTU with this one.
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_awaiting",
+        "_client",
+        "_deadline",
+        "_dispatch",
+        "_emit",
+        "_mtu_exchanged",
+        "_promises",
+        "_queue",
+        "_released",
+        "identity",
+        "mtu",
+        "prepared",
+        "security",
+        "server",
+    )
+
+    def __init__(
+        self, server: "Server", identity: str, client: ClientState, security: LinkSecurity, mtu: int
+    ) -> None:
+        self.server = server
+        self.identity = identity
+        self.security = security
+        self.mtu = mtu
+        self.prepared: list[answers.Part] = []
+        self._client = client
+        self._attributes = server.table.by_handle
+        self._emit = server.on_event
+        self._dispatch = _LIVE
+        self._mtu_exchanged = False
+        self._promises: dict[Deferred, tuple[int, answers.Process]] = {}
+        self._awaiting: tuple[int, bytes] | None = None
+        self._queue: deque[tuple[int, bytes]] = deque()
+        self._deadline: float | None = None
+        self._released = False
+        client.bearers += 1
+
+    # What a link does with it
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will be sent: closed, or a confirmation never came."""
+        return self._dispatch is _DEAD
+
+    @property
+    def deadline(self) -> float | None:
+        """When :meth:`expire` is due, in seconds; None while nothing is awaited."""
+        return self._deadline
+
+    def receive(self, pdu: bytes, now: float) -> bytes | None:
+        """Take a PDU; return the PDU to send, None for silence and for a deferred answer.
+
+        Nothing that a client can send raises. After a confirmation the PDU returned is the
+        next indication of the queue.
+        """
+        if not pdu:
+            return None
+        return self._dispatch[pdu[0]](self, pdu, now)
+
+    def notify(self, handle: int, value: bytes, now: float) -> bytes | None:
+        """Return a Handle Value Notification, None on a closed bearer.
+
+        The value is cut to ATT_MTU - 3 octets (Vol 3, Part F, 3.4.7.1), which is told as an
+        event. Whether the client has enabled it is not looked at: ask :meth:`notifies`.
+        """
+        if self._dispatch is _DEAD:
+            return None
+        return b"\x1b" + handle.to_bytes(2, "little") + self._fitting(handle, value)
+
+    def notify_multiple(self, values: Sequence[tuple[int, bytes]], now: float) -> bytes | None:
+        """Return a Multiple Handle Value Notification, None on a closed bearer.
+
+        Raises :class:`ValueError` where the client has not said that it takes them, for fewer
+        than two values, and for values that do not fit: none may be cut (3.4.7.4).
+        """
+        if self._dispatch is _DEAD:
+            return None
+        if not self.takes_multiple_notifications:
+            raise ValueError(f"{self.identity} does not take multiple notifications")
+        message = pdu.MultipleHandleValueNotification(tuple(values)).to_bytes()
+        if len(values) < 2 or len(message) > self.mtu:
+            raise ValueError(f"{len(values)} values in {len(message)} octets, ATT_MTU {self.mtu}")
+        return message
+
+    def indicate(self, handle: int, value: bytes, now: float) -> bytes | None:
+        """Return a Handle Value Indication; None if it is queued, or the bearer is closed.
+
+        One indication at a time may be unconfirmed (3.3.2); the others wait in order. Whether
+        the client has enabled it is not looked at: ask :meth:`indicates`.
+        """
+        if self._dispatch is _DEAD:
+            return None
+        if self._awaiting is not None:
+            self._queue.append((handle, value))
+            return None
+        return self._indication(handle, value, now)
+
+    def notifies(self, handle: int) -> bool:
+        """Whether the client wants notifications of that value, and its link may have them."""
+        return bool(self._configuration(handle) & NOTIFY_BIT)
+
+    def indicates(self, handle: int) -> bool:
+        """Whether the client wants indications of that value, and its link may have them."""
+        return bool(self._configuration(handle) & INDICATE_BIT)
+
+    @property
+    def takes_multiple_notifications(self) -> bool:
+        """Whether the client has set that bit in Client Supported Features."""
+        features = self.server.table.of_type(CLIENT_SUPPORTED_FEATURES)
+        value = self.stored(features[0]) if features else b""
+        return bool(value and value[0] & MULTIPLE_NOTIFICATIONS_BIT)
+
+    def complete(self, deferred: Deferred, answer: Answer, now: float) -> bytes | None:
+        """Keep a handler's promise; return the late response.
+
+        ``answer`` is what the handler would have returned or raised: the value of a read, None
+        for a write that is accepted or a read of the stored value, an exception. None comes
+        back where nothing is to be sent: it was a command, the bearer is closed, or the answer
+        led to another promise.
+        """
+        process_of = self._promises.pop(deferred, None)
+        if process_of is None:
+            return None
+        opcode, process = process_of
+        if not opcode & pdu.COMMAND_FLAG:
+            self._dispatch = _LIVE
+        if isinstance(answer, BaseException):
+            # Cancellation and the like must not escape through the generator into the caller.
+            late = answer if isinstance(answer, Exception) else answers.Escaped(answer)
+            return self._resume(opcode, process, lambda: process.throw(late))
+        return self._resume(opcode, process, lambda: process.send(answer))
+
+    def expire(self, now: float) -> None:
+        """Kill the bearer if the confirmation is overdue; nothing more is sent on it (3.3.3)."""
+        if self._deadline is None or now < self._deadline or self._awaiting is None:
+            return
+        handle = self._awaiting[0]
+        self._stop()
+        self.emit(TransactionTimeout(self.identity, handle))
+
+    def identify(self, identity: str) -> None:
+        """The client turns out to be ``identity``: pairing told its identity address.
+
+        What was kept under that identity comes back, where this link has not written since.
+        """
+        if identity == self.identity or self._released:
+            return
+        clients = self.server._clients
+        if self._client.bearers == 1 and clients.get(self.identity) is self._client:
+            del clients[self.identity]
+        known = clients.setdefault(identity, ClientState())
+        restored = {one: own for one, own in known.values.items() if one not in self._client.values}
+        known.values.update(self._client.values)
+        self._client.bearers -= 1
+        known.bearers += 1
+        self._client = known
+        self.identity = identity
+        for subscribed in subscriptions(identity, restored, restored=True):
+            self.emit(subscribed)
+
+    def close(self) -> None:
+        """The link is gone: prepared writes and promises are dropped.
+
+        The client's own values are kept if ``security.bonded``; otherwise the next link of the
+        same client starts from the defaults (Vol 3, Part G, 3.3.3.3).
+        """
+        if self._released:
+            return
+        self._released = True
+        self._stop()
+        self.server._bearers.remove(self)
+        client = self._client
+        client.bearers -= 1
+        if not client.bearers:
+            if not self.security.bonded:
+                self.server._clients.pop(self.identity, None)
+            for ended in subscriptions(self.identity, client.values):
+                self.emit(Unsubscribed(self.identity, ended.attribute, closed=True))
+
+    # What the answers are made of
+
+    def emit(self, event: ServerEvent) -> None:
+        """Tell the server's listener, if there is one."""
+        if self._emit is not None:
+            self._emit(event)
+
+    def stored(self, attribute: Attribute) -> bytes:
+        """Return the stored value as this client sees it."""
+        if attribute.per_client:
+            return self._client.values.get(attribute, attribute.value)
+        return attribute.value
+
+    def store(self, attribute: Attribute, value: bytes, operation: WriteOperation) -> None:
+        """Store a value that was accepted, and tell so."""
+        if not attribute.per_client:
+            attribute.value = value
+            self.emit(Written(self.identity, attribute, value, operation))
+            return
+        before = self.stored(attribute)
+        self._client.values[attribute] = value
+        self.emit(Written(self.identity, attribute, value, operation))
+        if attribute.type == CCCD and attribute.characteristic and before != value:
+            target = attribute.characteristic.value
+            begun = subscriptions(self.identity, {attribute: value})
+            self.emit(begun[0] if begun else Unsubscribed(self.identity, target))
+
+    def failed(self, attribute: Attribute, exception: BaseException) -> None:
+        """Tell that a handler raised what it should not have."""
+        self.emit(HandlerFailed(self.identity, attribute, exception))
+
+    # Inside
+
+    def _run(self, opcode: int, process: answers.Process) -> bytes | None:
+        return self._resume(opcode, process, lambda: next(process))
+
+    def _resume(
+        self, opcode: int, process: answers.Process, step: Callable[[], Deferred]
+    ) -> bytes | None:
+        """Run an answer until it is complete, refused or waits for a promise."""
+        try:
+            deferred = step()
+        except StopIteration as done:
+            response: bytes | None = done.value
+            return None if self._dispatch is _DEAD else response
+        except answers.Refusal as refused:
+            if opcode & pdu.COMMAND_FLAG or self._dispatch is _DEAD:
+                return None
+            return error_response(opcode, refused.handle, refused.code)
+        if self._dispatch is _DEAD:  # the handler itself closed the bearer
+            process.close()
+            return None
+        self._promises[deferred] = (opcode, process)
+        if not opcode & pdu.COMMAND_FLAG:
+            self._dispatch = _BUSY
+        return None
+
+    def _stop(self) -> None:
+        self._dispatch = _DEAD
+        self._deadline = None
+        self._awaiting = None
+        self._queue.clear()
+        self.prepared.clear()
+        for _, process in self._promises.values():
+            process.close()
+        self._promises.clear()
+
+    def _fitting(self, handle: int, value: bytes) -> bytes:
+        room = self.mtu - 3
+        if len(value) <= room:
+            return value
+        self.emit(Truncated(self.identity, handle, value, room))
+        return value[:room]
+
+    def _indication(self, handle: int, value: bytes, now: float) -> bytes:
+        sent = self._fitting(handle, value)
+        self._awaiting = (handle, sent)
+        self._deadline = now + TRANSACTION_TIMEOUT
+        return b"\x1d" + handle.to_bytes(2, "little") + sent
+
+    def _configuration(self, handle: int) -> int:
+        attribute = self._attributes.get(handle)
+        characteristic = attribute.characteristic if attribute else None
+        if characteristic is None or characteristic.value is not attribute:
+            return 0
+        cccd = characteristic.cccd
+        if cccd is None:
+            return 0
+        # A bonded client may come back on a plain link. What it took encryption to ask for is
+        # not sent in the clear.
+        if cccd.write and cccd.write is not OPEN and refusal(cccd.write, self.security):
+            return 0
+        return self.stored(cccd)[0]
+
+    # What each opcode does
+
+    def _exchange_mtu(self, pdu: bytes, now: float) -> bytes | None:
+        """3.4.2: once a connection. A second exchange is answered and changes nothing."""
+        if len(pdu) != 3:
+            return _malformed(pdu)
+        if not self._mtu_exchanged:
+            self._mtu_exchanged = True
+            asked = pdu[1] | pdu[2] << 8
+            self.mtu = max(DEFAULT_MTU, min(asked, self.server.mtu))
+            self.emit(MtuExchanged(self.identity, self.mtu, asked))
+        return b"\x03" + self.server.mtu.to_bytes(2, "little")
+
+    def _read(self, pdu: bytes, now: float) -> bytes | None:
+        if len(pdu) != 3:
+            return _malformed(pdu)
+        attribute = self._attributes.get(pdu[1] | pdu[2] << 8)
+        if attribute is None:
+            return _no_such_handle(pdu)
+        if attribute.read is OPEN and attribute.handler is None and not attribute.per_client:
+            if self._emit is not None and not attribute.is_declaration:
+                self._emit(Read(self.identity, attribute, 0))
+            return b"\x0b" + attribute.value[: self.mtu - 1]
+        return self._run(pdu[0], answers.read(self, attribute, pdu[0], 0))
+
+    def _read_blob(self, pdu: bytes, now: float) -> bytes | None:
+        if len(pdu) != 5:
+            return _malformed(pdu)
+        attribute = self._attributes.get(pdu[1] | pdu[2] << 8)
+        if attribute is None:
+            return _no_such_handle(pdu)
+        offset = pdu[3] | pdu[4] << 8
+        return self._run(pdu[0], answers.read(self, attribute, pdu[0], offset))
+
+    def _write(self, pdu: bytes, now: float) -> bytes | None:
+        if not 3 <= len(pdu) <= self.mtu:
+            return _malformed(pdu)
+        attribute = self._attributes.get(pdu[1] | pdu[2] << 8)
+        if attribute is None:
+            return _no_such_handle(pdu)
+        value = pdu[3:]
+        if (
+            attribute.write is OPEN
+            and attribute.write_request
+            and attribute.handler is None
+            and not attribute.per_client
+            and attribute.min_length <= len(value) <= attribute.max_length
+        ):
+            attribute.value = value
+            if self._emit is not None:
+                self._emit(Written(self.identity, attribute, value, WriteOperation.REQUEST))
+            return b"\x13"
+        return self._run(pdu[0], answers.write(self, attribute, value, WriteOperation.REQUEST))
+
+    def _write_command(self, pdu: bytes, now: float) -> bytes | None:
+        attribute = self._attributes.get(pdu[1] | pdu[2] << 8) if len(pdu) >= 3 else None
+        if attribute is None or len(pdu) > self.mtu:
+            return None
+        value = pdu[3:]
+        if (
+            attribute.write is OPEN
+            and attribute.write_command
+            and attribute.handler is None
+            and not attribute.per_client
+            and attribute.min_length <= len(value) <= attribute.max_length
+        ):
+            attribute.value = value
+            if self._emit is not None:
+                self._emit(Written(self.identity, attribute, value, WriteOperation.COMMAND))
+            return None
+        return self._run(pdu[0], answers.write(self, attribute, value, WriteOperation.COMMAND))
+
+    def _signed_write(self, pdu: bytes, now: float) -> bytes | None:
+        """3.4.5.4: whatever is wrong with it, it is ignored."""
+        if not 15 <= len(pdu) <= self.mtu:
+            return None
+        attribute = self._attributes.get(pdu[1] | pdu[2] << 8)
+        verify = self.server.verify_signature
+        if attribute is None or verify is None:
+            return None
+        try:
+            genuine = verify(self.identity, pdu[:-12], pdu[-12:])
+        except Exception as error:  # it is a handler like any other: told, and answered
+            self.failed(attribute, error)
+            return None
+        if not genuine:
+            return None
+        return self._run(pdu[0], answers.write(self, attribute, pdu[3:-12], WriteOperation.SIGNED))
+
+    def _confirmation(self, pdu: bytes, now: float) -> bytes | None:
+        if len(pdu) != 1 or self._awaiting is None:
+            return None
+        handle, value = self._awaiting
+        self._awaiting = self._deadline = None
+        self.emit(Confirmed(self.identity, handle, value))
+        # A listener may have sent the next indication itself; the queue then waits for that.
+        if self._queue and self._awaiting is None:
+            return self._indication(*self._queue.popleft(), now)
+        return None
+
+    def _other_request(self, pdu: bytes, now: float) -> bytes | None:
+        if len(pdu) > self.mtu:
+            return _malformed(pdu)
+        return self._run(pdu[0], answers.ANSWERS[pdu[0]](self, pdu))
+
+    def _prompt_request(self, pdu: bytes, now: float) -> bytes | None:
+        if len(pdu) > self.mtu:
+            return _malformed(pdu)
+        try:
+            return answers.PROMPT_ANSWERS[pdu[0]](self, pdu)
+        except answers.Refusal as refused:
+            return error_response(pdu[0], refused.handle, refused.code)
+
+    def _not_supported(self, pdu: bytes, now: float) -> bytes | None:
+        return error_response(pdu[0], 0, ErrorCode.REQUEST_NOT_SUPPORTED)
+
+    def _ignore(self, pdu: bytes, now: float) -> bytes | None:
+        return None
+
+    def _ignore_early(self, pdu: bytes, now: float) -> bytes | None:
+        """3.3.2: one request at a time. An answer now could be taken for that of the first."""
+        self.emit(RequestIgnored(self.identity, pdu))
+        return None
+
+
+def error_response(request_opcode: int, handle: int, code: int) -> bytes:
+    """Return an Error Response (Vol 3, Part F, 3.4.1.1)."""
+    return bytes((0x01, request_opcode, handle & 0xFF, handle >> 8, code))
+
+
+def _malformed(pdu: bytes) -> bytes:
+    """Handle 0x0000: what a malformed PDU says of a handle is not to be trusted."""
+    return bytes((0x01, pdu[0], 0, 0, ErrorCode.INVALID_PDU))
+
+
+def _no_such_handle(pdu: bytes) -> bytes:
+    return bytes((0x01, pdu[0], pdu[1], pdu[2], ErrorCode.INVALID_HANDLE))
+
+
+_Function: TypeAlias = Callable[[ServerBearer, bytes, float], bytes | None]
+
+
+def _table(
+    requests: Callable[[int], _Function], others: dict[int, _Function]
+) -> tuple[_Function, ...]:
+    """Return 256 functions: ``others`` first, then requests, the rest is ignored."""
+    return tuple(
+        others.get(opcode) or (requests(opcode) if pdu.is_request(opcode) else ServerBearer._ignore)
+        for opcode in range(256)
+    )
+
+
+_REQUESTS: dict[int, _Function] = {
+    0x02: ServerBearer._exchange_mtu,
+    0x0A: ServerBearer._read,
+    0x0C: ServerBearer._read_blob,
+    0x12: ServerBearer._write,
+    **dict.fromkeys(answers.ANSWERS, ServerBearer._other_request),
+    **dict.fromkeys(answers.PROMPT_ANSWERS, ServerBearer._prompt_request),
+}
+_OTHERS: dict[int, _Function] = {
+    0x1E: ServerBearer._confirmation,
+    0x52: ServerBearer._write_command,
+    0xD2: ServerBearer._signed_write,
+}
+_LIVE = _table(lambda opcode: _REQUESTS.get(opcode, ServerBearer._not_supported), _OTHERS)
+_BUSY = _table(lambda opcode: ServerBearer._ignore_early, _OTHERS)
+_DEAD: tuple[_Function, ...] = (ServerBearer._ignore,) * 256
