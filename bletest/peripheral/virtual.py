@@ -283,11 +283,15 @@ class VirtualPeripheral:
         link = self._links.get(client)
         if link is None or wanted is None or (kind is not None and kind is not wanted):
             return
+        # The bearer also looks at the link: what a bond restored may wait for encryption.
         handle = characteristic.attribute.value.handle
         if wanted is ReplyKind.NOTIFICATION:
-            pdu = link.bearer.notify(handle, value, _now())
+            allowed, make = link.bearer.notifies(handle), link.bearer.notify
         else:
-            pdu = link.bearer.indicate(handle, value, _now())
+            allowed, make = link.bearer.indicates(handle), link.bearer.indicate
+        if not allowed:
+            return
+        pdu = make(handle, value, _now())
         if pdu is not None:
             link.send(pdu)
         link.watch_confirmation()

@@ -15,7 +15,6 @@ from bletest.att.access import OPEN
 from bletest.att.handlers import ReadAccess, WriteAccess
 from bletest.peripheral.security import pairing_config
 from bletest.peripheral.virtual import VirtualPeripheral
-from bletest.profile.rules import ReplyKind
 from bletest.profile.spec import Profile, SecuritySpec
 from tests.support.judge import Fault, failures, judge
 
@@ -245,14 +244,23 @@ def deaf_cccd(peripheral: VirtualPeripheral) -> None:
     cccd.handler = Forgetful()
 
 
+async def beat(peripheral: VirtualPeripheral, client: str) -> None:
+    """Send a notification each second for as long as there is a link, come what may."""
+    loop = asyncio.get_running_loop()
+    handle = peripheral["heart_rate_measurement"].attribute.value.handle
+    while client in peripheral.clients:
+        await asyncio.sleep(1)
+        link = peripheral._links.get(client)
+        pdu = link.bearer.notify(handle, b"\x06\x48", loop.time()) if link else None
+        if link is not None and pdu is not None:
+            link.send(pdu)
+
+
 def early_notifications(peripheral: VirtualPeripheral) -> None:
     """It notifies from the connection on, subscribed or not."""
-    characteristic = peripheral["heart_rate_measurement"]
 
     async def begin_at_once() -> None:
-        client = await peripheral.wait_connected(within=100)
-        characteristic.subscribers[client] = ReplyKind.NOTIFICATION
-        peripheral._start_schedule(client, characteristic)
+        await beat(peripheral, await peripheral.wait_connected(within=100))
 
     peripheral._spawn(begin_at_once())
 
@@ -262,8 +270,7 @@ def endless_notifications(peripheral: VirtualPeripheral) -> None:
     characteristic = peripheral["heart_rate_measurement"]
 
     def begin_anew(client: str) -> None:
-        loop = asyncio.get_running_loop()
-        loop.call_soon(peripheral._start_schedule, client, characteristic)
+        peripheral._spawn(beat(peripheral, client))
 
     characteristic.on_unsubscribed = begin_anew  # type: ignore[method-assign]
 
