@@ -1,0 +1,80 @@
+"""From a device that was found to a connected :class:`~bletest.client.gatt.GattClient`."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from bleak import BleakClient
+from bleak.backends.device import BLEDevice
+
+from bletest.client.gatt import GattClient, LinkWatch
+from bletest.client.scan import Found
+from bletest.contracts.advertisements import Advertisement
+from bletest.contracts.capabilities import Capability
+from bletest.contracts.windows import LinkTiming
+from bletest.profile.expectation import DeviceExpectation
+
+if TYPE_CHECKING:
+    from bletest.client.adapter import BumbleAdapter
+
+OWN_CAPABILITIES = frozenset(
+    {
+        Capability.RAW_ATT,
+        Capability.PAIRING,
+        Capability.HANDLES,
+        Capability.MTU_CHOICE,
+        Capability.ALL_SERVICES,
+    }
+)
+"""What every :class:`BumbleAdapter` can do."""
+
+
+def make_client(
+    adapter: "BumbleAdapter | None",
+    target: Found | BLEDevice | str,
+    *,
+    expectation: DeviceExpectation | None = None,
+    advertisement: Advertisement | None = None,
+    capabilities: Iterable[Capability] = (),
+    timing: LinkTiming | None = None,
+    timeout: float = 30.0,
+    pair: bool = False,
+) -> GattClient:
+    """Return a client that is not connected yet: ``async with`` or ``connect()`` does that.
+
+    ``adapter`` None is the operating system's, through bleak. ``target`` is what a scan found,
+    or an address. ``capabilities`` come on top of what an adapter of ours has; ``timeout`` is
+    in seconds and for connecting; ``pair`` encrypts the link before discovery.
+    """
+    if isinstance(target, Found):
+        advertisement = advertisement or target.advertisement
+        target = target.device
+    watch = LinkWatch()
+    if adapter is None:
+        return GattClient(
+            BleakClient(target, watch, timeout=timeout, pair=pair),
+            expectation=expectation,
+            watch=watch,
+            timing=timing,
+            capabilities=frozenset(capabilities),
+            advertisement=advertisement,
+        )
+    from bletest.client.backend import BumbleClient, RawPort  # bumble only where it is needed
+
+    port = RawPort()
+    options: dict[str, Any] = {"port": port}
+    return GattClient(
+        BleakClient(
+            target,
+            watch,
+            timeout=timeout,
+            pair=pair,
+            backend=BumbleClient.on(adapter),
+            **options,
+        ),
+        expectation=expectation,
+        watch=watch,
+        raw=port,
+        timing=timing,
+        capabilities=OWN_CAPABILITIES | frozenset(capabilities),
+        advertisement=advertisement,
+    )

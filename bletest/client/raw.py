@@ -1,0 +1,36 @@
+"""What bleak's interface cannot say: raw ATT, and facts of the link."""
+
+from typing import Protocol
+
+from bletest.contracts.windows import LinkTiming
+from bletest.errors import BletestError
+
+
+class RawAtt(Protocol):
+    """The extension that a back end of ours offers beside bleak's interface.
+
+    Operations raise :class:`~bletest.errors.LinkLost`, :class:`~bletest.errors.NoAnswer`,
+    :class:`~bletest.errors.AdapterLost`, and ``write`` an
+    :class:`~bletest.errors.AttributeRefused` too.
+    """
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the link is encrypted."""
+
+    @property
+    def timing(self) -> LinkTiming:
+        """What the link adds to any moment."""
+
+    @property
+    def end(self) -> BletestError | None:
+        """What ended the link, None while it is up or before it was."""
+
+    async def exchange(self, pdu: bytes, *, within: float) -> bytes | None:
+        """Send any octets; return the next response PDU, None after ``within`` seconds."""
+
+    def send(self, pdu: bytes) -> None:
+        """Send any octets and await nothing."""
+
+    async def write(self, handle: int, value: bytes) -> None:
+        """Write an attribute that bleak keeps from its callers (a CCCD)."""
