@@ -82,6 +82,7 @@ class BumbleAdapter:
         self._connections = 0
         self._address_types: dict[str, bool] = {}
         self._identities: dict[str, str] = {}
+        self._known_to_peers = False
         self._gatherer = Gatherer()
         self._fragments: dict[tuple[str, int], bytes] = {}
         self._listeners: dict[ScanListener, bool] = {}
@@ -170,6 +171,7 @@ class BumbleAdapter:
         kinds = self._address_kinds(address, address_type)
         deadline = self._loop.time() + timeout
         async with self._connect_lock:
+            await self._become_a_stranger()
             share = timeout / len(kinds)
             for number, is_random in enumerate(kinds, start=1):
                 last = deadline if number == len(kinds) else self._loop.time() + share
@@ -194,16 +196,26 @@ class BumbleAdapter:
         self._identities[link.address] = link.connection.peer_address.to_string(False)
 
     async def unpair(self, address: str) -> None:
-        """Forget the keys of ``address``; an encrypted link with it ends."""
+        """Forget the keys of ``address``; an encrypted link with it ends.
+
+        The device may keep its half of the bond, and what it remembers with it. So the adapter
+        takes a fresh address before it connects again, as soon as no other link needs the old.
+        """
         address = address.upper()
         identity = self._identities.pop(address, address)
         forgotten = await security.forget(self.device, identity)
+        self._known_to_peers = self._known_to_peers or forgotten
         for link in self.links:
             if link.address == address:
                 if forgotten:
                     link.tell("unpaired", "the keys of this device are forgotten")
                 if link.is_encrypted:
                     await link.disconnect()
+
+    async def _become_a_stranger(self) -> None:
+        if self._known_to_peers and not self._links and self._scanning is None:
+            self._known_to_peers = False
+            self.tell("", "address", await self.station.renew_address())
 
     async def close(self) -> None:
         """Stop scanning, end all links, let go of the host.

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _SHOWN = 8
 
+SCAN_RESPONSE = 0.05
+"""Seconds in which the scan response to an advertisement is known to the host."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -94,20 +97,26 @@ def to_advertisement(device: BLEDevice, data: AdvertisementData) -> Advertisemen
 async def _look(
     adapter: "BumbleAdapter | None", fits: Callable[[Advertisement], bool], within: float
 ) -> list[Found]:
-    found = asyncio.Event()
+    """Scan until one fits, and on until its scan response is in too, where it has one."""
+    fitting: set[str] = set()
+    found, complete = asyncio.Event(), asyncio.Event()
     seen: dict[str, Found] = {}
 
     def on_advertisement(device: BLEDevice, data: AdvertisementData) -> None:
         advertisement = to_advertisement(device, data)
         seen[device.address] = Found(device, advertisement)
         if fits(advertisement):
-            found.set()
+            # bleak merges advertisement and scan response, and reports the device for each.
+            (complete if device.address in fitting else found).set()
+            fitting.add(device.address)
 
     try:
         async with _scanner(adapter, on_advertisement):
             try:
                 async with asyncio.timeout(within):
                     await found.wait()
+                async with asyncio.timeout(SCAN_RESPONSE):
+                    await complete.wait()
             except TimeoutError:
                 pass
     except BLEAK_ERRORS as error:

@@ -10,9 +10,9 @@ from bumble.device import Device, DeviceConfiguration
 from bumble.keys import MemoryKeyStore
 from bumble.pairing import PairingConfig
 from bumble.transport import open_transport
-from bumble.transport.common import Transport
+from bumble.transport.common import Transport, TransportLostError
 
-from bletest.errors import UsageMistake
+from bletest.errors import AdapterUnusable, UsageMistake
 from bletest.link.clock import real_time
 from bletest.link.controller import VirtualController
 from bletest.link.host import AttHost
@@ -41,11 +41,13 @@ class Station:
         *,
         controller: VirtualController | None,
         resources: contextlib.AsyncExitStack,
+        rng: random.Random,
     ) -> None:
         self.device = device
         self.host = host
         self.controller = controller
         self._resources = resources
+        self._rng = rng
         self._closed = False
 
     @property
@@ -57,6 +59,22 @@ class Station:
     def address(self) -> str:
         """The random static address, ``C0:…``."""
         return str(self.device.random_address)
+
+    async def renew_address(self) -> str:
+        """Take a fresh random static address and return it: to its peers it is a stranger.
+
+        Not while it scans, advertises, connects or is connected (Vol 4, Part E, 7.8.4); raises
+        :class:`~bletest.errors.AdapterUnusable` where the controller refuses.
+        """
+        address = _static_address(None, self._rng)
+        try:
+            await self.device.send_sync_command(
+                hci.HCI_LE_Set_Random_Address_Command(random_address=address)
+            )
+        except (hci.HCI_Error, TransportLostError) as error:
+            raise AdapterUnusable(f"the controller takes no new address: {error}") from error
+        self.device.random_address = self.device.static_address = address
+        return self.address
 
     async def close(self) -> None:
         """Disconnect, reset the controller, close the transport. Closing twice is harmless.
@@ -124,7 +142,7 @@ async def open_station(
         except (hci.HCI_Error, AssertionError, RuntimeError) as error:
             # TransportLostError is a RuntimeError, and bumble asserts what answers look like.
             raise explain_setup_failure(where, error) from error
-        return Station(device, host, controller=controller, resources=resources.pop_all())
+        return Station(device, host, controller=controller, resources=resources.pop_all(), rng=rng)
 
 
 def _static_address(address: str | None, rng: random.Random) -> hci.Address:
