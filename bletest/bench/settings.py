@@ -48,13 +48,6 @@ class ClockChoice(StrEnum):
     REAL = "real"
 
 
-class ResetChoice(StrEnum):
-    """What happens to the device between two tests."""
-
-    NONE = "none"
-    RECONNECT = "reconnect"
-
-
 class SelectBy(StrEnum):
     """How a real device is recognised while scanning."""
 
@@ -130,7 +123,6 @@ class Settings:
     emulate_on: str | None = None
     clock: ClockChoice = ClockChoice.AUTO
     allow: frozenset[SideEffect] = frozenset()
-    reset: ResetChoice = ResetChoice.RECONNECT
     strict: bool = False
     timeout_scale: float = 1.0
     seed: int = 0

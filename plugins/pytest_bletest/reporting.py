@@ -166,6 +166,8 @@ def story_of(item: pytest.Item) -> "Story":
     state = item.config.stash[STATE]
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     profile, case = parameters.get("ble_profile"), parameters.get("ble_case")
+    if profile is None and len(state.profiles) == 1:
+        (profile,) = state.profiles  # a test of the bench alone still belongs to its run
     docstring = inspect.getdoc(getattr(item, "obj", None)) or ""
     title = docstring.partition("\n")[0].rstrip(".")
     if case is None:

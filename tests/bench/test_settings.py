@@ -73,7 +73,6 @@ def test_a_real_clock_can_be_asked_for_on_the_virtual_air() -> None:
         ({"timeout_scale": "0"}, ["--ble-timeout-scale", "above 0"]),
         ({"timeout_scale": "fast"}, ["--ble-timeout-scale", "no number"]),
         ({"seed": "dice"}, ["--ble-seed", "no number"]),
-        ({"reset": "hammer"}, ["--ble-reset", "none, reconnect"]),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_option_and_remedy(
