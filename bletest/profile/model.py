@@ -1,0 +1,423 @@
+"""The shape of a profile, format version 1: which keys stand where, and what each may hold.
+
+Scalars arrive as source text (:mod:`bletest.profile.tree`) and are read here; what has to be
+known of other places in the file is for :mod:`bletest.profile.resolve`. Keys of the format that
+this version cannot run are in the model as :data:`Later`.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from bletest.profile import scalars
+from bletest.profile.mistakes import Refusal
+from bletest.profile.tree import Fields, Items, Text, fields_at, items_at
+from bletest.uuids import Uuid, UuidKind
+
+PROPERTIES = (
+    "broadcast",
+    "read",
+    "write_without_response",
+    "write",
+    "notify",
+    "indicate",
+    "authenticated_signed_write",
+    "extended_properties",
+    "reliable_write",
+    "writable_auxiliaries",
+)
+ACCESS_WORDS = ("open", "encrypted", "authenticated", "secure_connections", "authorized")
+IO_CAPABILITIES = (
+    "no_input_no_output",
+    "display_only",
+    "display_yes_no",
+    "keyboard_only",
+    "keyboard_display",
+)
+SIDE_EFFECTS = ("none", "stores", "actuates", "resets", "wears", "irreversible")
+
+SHORT_FORMS = "x-short-forms"
+ITEM = {"x-item": True}
+"""Stands in the short forms for the items of the list that is the full form."""
+
+_SCALAR = ["string", "number", "boolean"]
+
+
+def _guard(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Hand a refusal on to pydantic with its parts."""
+
+    def guarded(value: Any) -> Any:
+        try:
+            return read(value)
+        except Refusal as refusal:
+            raise PydanticCustomError(
+                "refusal",
+                "{message}",
+                {"message": refusal.message, "remedy": refusal.remedy},
+            ) from None
+
+    return guarded
+
+
+def _read_by(read: Callable[[Any], Any], **schema: Any) -> tuple[Any, ...]:
+    return PlainValidator(_guard(read)), WithJsonSchema(schema or {"type": _SCALAR})
+
+
+def _integer(low: int, high: int) -> tuple[Any, ...]:
+    return _read_by(
+        lambda value: scalars.read_integer(value, low, high),
+        anyOf=[
+            {"type": "integer", "minimum": low, "maximum": high},
+            {"type": "string", "pattern": "^[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)$"},
+        ],
+    )
+
+
+def _word(words: tuple[str, ...], what: str) -> tuple[Any, ...]:
+    return _read_by(lambda value: scalars.read_choice(value, words, what), enum=list(words))
+
+
+def _uuid(kind: UuidKind) -> tuple[Any, ...]:
+    description = f"SIG name of a {kind}, 0x180D or 128 bits with hyphens"
+    return _read_by(
+        lambda value: scalars.read_uuid(value, kind),
+        type=["string", "integer"],
+        description=description,
+    )
+
+
+def _refuse_later(value: Any) -> Any:
+    del value
+    raise PydanticCustomError("later", "")
+
+
+def _refuse_io(value: Any) -> str:
+    word = scalars.read_choice(value, IO_CAPABILITIES, "IO capability")
+    if word != "no_input_no_output":
+        raise PydanticCustomError("later", "")
+    return word
+
+
+def _refuse_bonding(value: Any) -> bool:
+    if isinstance(value, dict):
+        raise PydanticCustomError("later", "")
+    return bool(_guard(scalars.read_boolean)(value))
+
+
+def _read_version(value: Any) -> int:
+    text = scalars.read_text(value, "the version of the format")
+    if text != "1":
+        raise Refusal(
+            f"`{text}` is no version of the format that can be read", "write `bletest: 1`"
+        )
+    return 1
+
+
+def _read_device_name(value: Any) -> str:
+    text = scalars.read_text(value)
+    if not 1 <= len(text.encode()) <= 248:  # Vol 3, Part C, 12.1
+        raise Refusal("a device name has 1 to 248 octets of UTF-8", "shorten it, or write one")
+    return text
+
+
+def _read_advertised_name(value: Any) -> str | bool:
+    if isinstance(value, Text) and value.plain and value in ("true", "false"):
+        return value == "true"
+    return _read_device_name(value)
+
+
+def _read_chunk(value: Any) -> int:
+    return 0 if value == "mtu" else scalars.read_integer(value, 1, 512)
+
+
+def _in_list(value: Any) -> Any:
+    """Take a single item for a list of one."""
+    if isinstance(value, list):
+        return value
+    items = items_at(value.place if isinstance(value, Text | Fields) else (0, 0))
+    items.append(value)
+    return items
+
+
+def _under(*keys: str) -> Callable[[Any], Any]:
+    """Take anything but a mapping for one that has it under ``keys``."""
+
+    def make(value: Any) -> Any:
+        if not isinstance(value, Text | Items):
+            return value
+        fields = fields_at(value.place)
+        fields.update((key, value) for key in keys)
+        return fields
+
+    return make
+
+
+def _short(*alternatives: dict[str, Any]) -> Any:
+    """Note what a field accepts beside its full form; :mod:`bletest.profile.schema` unfolds it."""
+    return Field(json_schema_extra={SHORT_FORMS: list(alternatives)})
+
+
+Later = Annotated[
+    None, PlainValidator(_refuse_later), WithJsonSchema({"not": {}, "description": "comes later"})
+]
+"""A key that has its place in the format and that this version cannot run."""
+
+Boolean = Annotated[bool, *_read_by(scalars.read_boolean, type="boolean")]
+Name = Annotated[str, *_read_by(scalars.read_identifier)]
+Reference = Annotated[str, *_read_by(lambda value: scalars.read_text(value, "an id"))]
+Seconds = Annotated[
+    float,
+    *_read_by(
+        scalars.read_duration, type="string", pattern="^[0-9]+(\\.[0-9]+)?\\s*(us|ms|s|min|h)$"
+    ),
+]
+Share = Annotated[
+    float, *_read_by(scalars.read_percent, type="string", pattern="^[0-9]+(\\.[0-9]+)?\\s*%$")
+]
+Octets = Annotated[bytes, *_read_by(scalars.read_hex, type=["string", "integer", "number"])]
+Number = Annotated[float, *_read_by(scalars.read_number, type=["number", "string"])]
+ServiceUuid = Annotated[Uuid, *_uuid(UuidKind.SERVICE)]
+CharacteristicUuid = Annotated[Uuid, *_uuid(UuidKind.CHARACTERISTIC)]
+DescriptorUuid = Annotated[Uuid, *_uuid(UuidKind.DESCRIPTOR)]
+Property = Annotated[str, *_word(PROPERTIES, "property")]
+DescriptorProperty = Annotated[str, *_word(("read", "write"), "property of a descriptor")]
+CompanyId = Annotated[int, *_integer(0, 0xFFFF)]
+Value = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "description": "{hex: …}, {text: …}, {uint8: …}, fields of the codec, or one value",
+            "type": [*_SCALAR, "object", "array"],
+        }
+    ),
+]
+
+
+class Shape(BaseModel):
+    """A mapping of the format."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class LengthModel(Shape):
+    """``length: n`` or ``{min, max}``, in octets."""
+
+    min: Annotated[int | None, *_integer(0, 512)] = None
+    max: Annotated[int | None, *_integer(0, 512)] = None
+
+
+class AccessModel(Shape):
+    """``read: encrypted`` or ``{access, key_size}``."""
+
+    access: Annotated[
+        list[Annotated[str, *_word(ACCESS_WORDS, "permission")]],
+        BeforeValidator(_in_list),
+        _short(ITEM),
+    ] = ["encrypted"]
+    key_size: Annotated[int, *_integer(7, 16)] = 7
+
+
+_Length = Annotated[
+    LengthModel | None,
+    BeforeValidator(_under("min", "max")),
+    _short({"type": "integer", "minimum": 0, "maximum": 512}),
+]
+_Access = Annotated[
+    AccessModel | None,
+    BeforeValidator(_under("access")),
+    _short({"enum": list(ACCESS_WORDS)}, {"type": "array", "items": {"enum": list(ACCESS_WORDS)}}),
+]
+
+
+class RampModel(Shape):
+    """A number that climbs and starts over."""
+
+    of: Annotated[str, *_read_by(scalars.read_text)] = ""
+    start: Annotated[Number, Field(alias="from")]
+    to: Number
+    step: Number = 1
+
+
+class SourceModel(Shape):
+    """Where the values of a schedule come from."""
+
+    ramp: RampModel | None = None
+    sequence: list[Value] | None = None
+
+
+class NotifyModel(Shape):
+    """A schedule."""
+
+    every: Seconds
+    tolerance: Share = 0.1
+    values: SourceModel | None = None
+
+
+class EchoModel(Shape):
+    """What was written comes back."""
+
+    via: Reference
+    kind: Annotated[
+        str | None, *_word(("notification", "indication"), "kind of reply"), Field(alias="as")
+    ] = None
+    chunk: Annotated[
+        int | None,
+        *_read_by(
+            _read_chunk,
+            anyOf=[{"const": "mtu"}, {"type": "integer", "minimum": 1, "maximum": 512}],
+        ),
+    ] = None
+    within: Seconds = 1.0
+    after: Seconds | None = None
+    to: Later = None
+
+
+class ReplyModel(EchoModel):
+    """A value sent in answer."""
+
+    value: Value = None
+    octets: Annotated[Value, Field(alias="bytes")] = None
+    hex: Value = None
+    text: Value = None
+
+
+class RuleModel(Shape):
+    """One entry of ``on_write``."""
+
+    match: Value = None
+    otherwise: Boolean | None = None
+    error: Annotated[int | None, *_read_by(scalars.read_error, type=["integer", "string"])] = None
+    reply: Annotated[
+        list[ReplyModel],
+        BeforeValidator(_in_list),
+        _short(ITEM),
+    ] = []
+    echo: EchoModel | None = None
+    after: Seconds | None = None
+    when: Later = None
+    verify: Later = None
+    then: Later = None
+    otherwise_then: Annotated[Later, Field(alias="else")] = None
+    set: Later = None
+    expires: Later = None
+    add_service: Later = None
+    remove_service: Later = None
+    enter: Later = None
+    down: Later = None
+    disconnect: Later = None
+
+
+class AttributeModel(Shape):
+    """What characteristics and descriptors have in common."""
+
+    id: Name | None = None
+    value: Value = None
+    expect: Value = None
+    length: _Length = None
+    read: _Access = None
+    write: _Access = None
+    side_effect: Annotated[str | None, *_word(SIDE_EFFECTS, "side effect")] = None
+
+
+class DescriptorModel(AttributeModel):
+    """A descriptor."""
+
+    uuid: DescriptorUuid
+    properties: list[DescriptorProperty] = ["read"]
+
+
+class CharacteristicModel(AttributeModel):
+    """A characteristic."""
+
+    uuid: CharacteristicUuid
+    properties: list[Property]
+    subscribe: _Access = None
+    notify: Annotated[
+        NotifyModel | None,
+        BeforeValidator(_under("every")),
+        _short({"type": "string"}),
+    ] = None
+    on_write: list[RuleModel] | None = None
+    descriptors: list[DescriptorModel] = []
+    procedure: Later = None
+    behaviour: Later = None
+
+
+class ServiceModel(Shape):
+    """A service."""
+
+    uuid: ServiceUuid
+    id: Name | None = None
+    primary: Boolean = True
+    includes: list[Reference] = []
+    characteristics: list[CharacteristicModel] = []
+    present: Later = None
+
+
+class DeviceModel(Shape):
+    """The device as such."""
+
+    name: Annotated[str, *_read_by(_read_device_name)]
+    appearance: Annotated[int, *_read_by(scalars.read_appearance, type=["string", "integer"])] = 0
+    mtu: Annotated[int, *_integer(23, 517)] = 247
+    connections: Annotated[int, *_integer(1, 20)] = 1
+    address: Annotated[str | None, *_read_by(scalars.read_address, type="string")] = None
+    gatt: Later = None
+    advertise_while_connected: Later = None
+
+
+class AdvertisedModel(Shape):
+    """What advertising data and scan response can both hold."""
+
+    name: Annotated[str | bool | None, *_read_by(_read_advertised_name, type=_SCALAR)] = None
+    services: list[ServiceUuid] = []
+    manufacturer_data: dict[CompanyId, Octets] = {}
+    service_data: dict[ServiceUuid, Octets] = {}
+    tx_power: Annotated[int | None, *_integer(-127, 127)] = None
+    appearance: Boolean = False
+
+
+class AdvertisingModel(AdvertisedModel):
+    """What the device advertises."""
+
+    interval: Seconds = 0.1
+    scan_response: AdvertisedModel | None = None
+    window: Later = None
+
+
+class SecurityModel(Shape):
+    """What its Security Manager does."""
+
+    pairing: Boolean = True
+    bonding: Annotated[
+        bool, PlainValidator(_refuse_bonding), WithJsonSchema({"type": "boolean"})
+    ] = False
+    io: Annotated[
+        str, PlainValidator(_guard(_refuse_io)), WithJsonSchema({"const": "no_input_no_output"})
+    ] = "no_input_no_output"
+    passkey: Later = None
+    key_size: Later = None
+
+
+class ProfileModel(Shape):
+    """The file."""
+
+    bletest: Annotated[int, *_read_by(_read_version, const=1)]
+    name: Name
+    device: DeviceModel
+    advertising: AdvertisingModel = AdvertisingModel()
+    security: SecurityModel | None = None
+    services: list[ServiceModel]
+    state: Later = None
+    modes: Later = None
+    control: Later = None
+    known_issues: Later = None

@@ -1,0 +1,436 @@
+"""From the model of a file to a :class:`~bletest.profile.spec.Profile`: what keys mean together.
+
+Mistakes are noted and resolving goes on, so that one run finds all of them. What depends on a
+part that had to be cut out is not judged.
+"""
+
+from collections.abc import Callable
+from pathlib import Path as FilePath
+
+from bletest.profile.advertising import advertising_spec
+from bletest.profile.expectation import (
+    AdvertisingExpectation,
+    CharacteristicExpectation,
+    DescriptorExpectation,
+    DeviceExpectation,
+    NotifyExpectation,
+    ServiceExpectation,
+    ValueExpectation,
+)
+from bletest.profile.mistakes import KEY, Refusal
+from bletest.profile.model import (
+    CharacteristicModel,
+    DescriptorModel,
+    ProfileModel,
+    ServiceModel,
+)
+from bletest.profile.resolve_attributes import AttributeReader, Common
+from bletest.profile.resolve_names import Target, name_everything
+from bletest.profile.resolve_rules import RuleReader
+from bletest.profile.resolve_values import (
+    Typing,
+    check_source,
+    descriptor_typing,
+    resolve_source,
+)
+from bletest.profile.rules import ReplyKind, WriteRule
+from bletest.profile.scalars import read_integer, read_uuid
+from bletest.profile.shape import Shaped
+from bletest.profile.spec import (
+    AdvertisingSpec,
+    CharacteristicSpec,
+    DescriptorSpec,
+    DeviceSpec,
+    NotifySpec,
+    Profile,
+    SecuritySpec,
+    ServiceSpec,
+)
+from bletest.profile.tree import Fields, Items, Path, Text, node_at
+from bletest.uuids import (
+    AGGREGATE_FORMAT,
+    CCCD,
+    EXTENDED_PROPERTIES,
+    GAP_SERVICE,
+    GATT_SERVICE,
+    SCCD,
+    USER_DESCRIPTION,
+    UuidKind,
+)
+
+_WRITES = frozenset({"write", "write_without_response", "authenticated_signed_write"})
+_SENDS = frozenset({"notify", "indicate"})
+_EXTENDED = frozenset({"reliable_write", "writable_auxiliaries"})
+_IMPLIED = {CCCD: "notify or indicate", SCCD: "broadcast", EXTENDED_PROPERTIES: "reliable_write"}
+
+
+def resolve(shaped: Shaped, source: FilePath | None) -> Profile | None:
+    """Return the profile; None, or one to be thrown away, where mistakes were noted."""
+    if shaped.model is None:
+        return None
+    return _Resolver(shaped, shaped.model).profile(source)
+
+
+class _Resolver:
+    """Resolves one file."""
+
+    def __init__(self, shaped: Shaped, model: ProfileModel) -> None:
+        self.shaped = shaped
+        self.model = model
+        self.naming = name_everything(shaped, model)
+        self.attributes = AttributeReader(shaped, model)
+
+    def profile(self, source: FilePath | None) -> Profile | None:
+        """Resolve everything."""
+        model = self.model
+        security = self._security()
+        services: list[ServiceSpec] = []
+        expected: list[ServiceExpectation] = []
+        for index, service in enumerate(model.services):
+            spec, expectation = self._service(index, service)
+            services.append(spec)
+            if service.primary:
+                expected.append(expectation)
+        advertising = self._advertising()
+        if advertising is None:
+            return None
+        device = DeviceSpec(
+            name=model.device.name,
+            appearance=model.device.appearance,
+            mtu=model.device.mtu,
+            connections=model.device.connections,
+            address=model.device.address,
+        )
+        expectation_ = DeviceExpectation(
+            name=model.name,
+            device_name=device.name,
+            appearance=device.appearance,
+            mtu=device.mtu,
+            connections=device.connections,
+            pairing=security.pairing,
+            bonding=security.bonding,
+            advertising=AdvertisingExpectation(
+                interval=advertising.interval,
+                name=advertising.name,
+                services=advertising.services,
+                manufacturer_data=advertising.manufacturer_data,
+                service_data=advertising.service_data,
+                tx_power=advertising.tx_power,
+            ),
+            services=tuple(expected),
+        )
+        return Profile(
+            name=model.name,
+            source=source,
+            device=device,
+            advertising=advertising,
+            security=security,
+            services=tuple(services),
+            expectation=expectation_,
+        )
+
+    def _advertising(self) -> AdvertisingSpec | None:
+        interval = self.model.advertising.interval
+        if not 0.02 <= interval <= 10.24:  # Vol 4, Part E, 7.8.5
+            self.shaped.mistake(
+                ("advertising", "interval"),
+                f"an advertising interval of {interval:g} s is out of range",
+                "from 20ms to 10.24s",
+            )
+        for path in (("advertising",), ("advertising", "scan_response")):
+            self._check_once(
+                (*path, "manufacturer_data"), lambda name: read_integer(name, 0, 0xFFFF)
+            )
+            self._check_once(
+                (*path, "service_data"), lambda name: read_uuid(name, UuidKind.SERVICE)
+            )
+        try:
+            return advertising_spec(self.model)
+        except Refusal as refusal:
+            at: Path = ("advertising", *refusal.inner)
+            if at[-1] == "name" and node_at(self.shaped.root, at) is None:
+                at = ("device", "name")
+            if self.shaped.sound((), "device") and self.shaped.sound((), "advertising"):
+                self.shaped.mistake(at, refusal.message, refusal.remedy)
+            return None
+
+    def _check_once(self, path: Path, read: Callable[[str], object]) -> None:
+        """Note keys that are the same, spelled in two ways."""
+        node = node_at(self.shaped.root, path)
+        seen: set[object] = set()
+        for name in node if isinstance(node, Fields) else ():
+            if read(name) in seen:
+                self.shaped.mistake(
+                    (*path, name, KEY),
+                    f"`{name}` is here a second time, written differently",
+                    "remove one of the two",
+                )
+            seen.add(read(name))
+
+    def _security(self) -> SecuritySpec:
+        model = self.model.security
+        if model is None:
+            return SecuritySpec()
+        if model.bonding and not model.pairing:
+            self.shaped.mistake(
+                ("security", "bonding"),
+                "a device that does not pair has no bonds",
+                "remove `pairing: false`",
+            )
+        return SecuritySpec(pairing=model.pairing, bonding=model.bonding, io=model.io)
+
+    def _service(self, number: int, model: ServiceModel) -> tuple[ServiceSpec, ServiceExpectation]:
+        at: Path = ("services", number)
+        path = self.naming.paths["services", number]
+        if model.uuid in (GAP_SERVICE, GATT_SERVICE):
+            self.shaped.mistake(
+                (*at, "uuid"),
+                f"every device has {model.uuid.label}; a profile does not list it",
+                "name and appearance stand under `device`",
+            )
+        includes = [
+            found
+            for index, name in enumerate(model.includes)
+            if (found := self.naming.services.find(name, (*at, "includes", index))) is not None
+        ]
+        if path in includes:
+            self.shaped.mistake((*at, "includes"), "a service cannot include itself", "remove it")
+        earlier = [one for one in self.model.services[:number] if one.primary]
+        occurrence = sum(one.uuid == model.uuid for one in earlier)
+        pairs = [
+            self._characteristic(number, index, model, occurrence)
+            for index in range(len(model.characteristics))
+        ]
+        spec = ServiceSpec(
+            path=path,
+            uuid=model.uuid,
+            id=model.id,
+            characteristics=tuple(one for one, _ in pairs),
+            primary=model.primary,
+            includes=tuple(includes),
+        )
+        expectation = ServiceExpectation(
+            path=path,
+            uuid=model.uuid,
+            id=model.id,
+            occurrence=occurrence,
+            characteristics=tuple(one for _, one in pairs),
+        )
+        return spec, expectation
+
+    def _characteristic(
+        self, number: int, index: int, service: ServiceModel, service_occurrence: int
+    ) -> tuple[CharacteristicSpec, CharacteristicExpectation]:
+        model = service.characteristics[index]
+        at: Path = ("services", number, "characteristics", index)
+        path = self.naming.paths[at]
+        target = self.naming.targets[path]
+        properties = self._properties(model, at)
+        common = self.attributes.common(model, target.typing, at)
+        read = self.attributes.access(at, "read", model.read, "read" in properties, "read")
+        writes = bool(properties & _WRITES)
+        write = self.attributes.access(at, "write", model.write, writes, "write")
+        sends = bool(properties & _SENDS)
+        subscribe = self.attributes.access(at, "subscribe", model.subscribe, sends, "notify")
+        if read is not None and model.value is None and self.shaped.sound(at, "value"):
+            self.shaped.mistake(
+                at, "this characteristic can be read, but has no value", "add `value: …`"
+            )
+        rules = self._rules(model, target, common, writes)
+        notify = self._notify(model, target.typing, common, properties, at)
+        effect = self.attributes.side_effect(model, at, read, write)
+        descriptors = [
+            self._descriptor(number, index, place, properties)
+            for place in range(len(model.descriptors))
+        ]
+        octets = common.value.octets if common.value is not None else b""
+        spec = CharacteristicSpec(
+            path=path,
+            uuid=model.uuid,
+            id=model.id,
+            service=self.naming.paths["services", number],
+            properties=properties,
+            value=octets,
+            read=read,
+            write=write,
+            subscribe=subscribe,
+            min_length=common.min_length,
+            max_length=common.max_length,
+            notify=notify,
+            rules=rules,
+            descriptors=tuple(one for one, _ in descriptors),
+            side_effect=effect,
+        )
+        earlier = service.characteristics[:index]
+        expectation = CharacteristicExpectation(
+            path=path,
+            uuid=model.uuid,
+            id=model.id,
+            occurrence=sum(one.uuid == model.uuid for one in earlier),
+            read=read,
+            write=write,
+            value=common.expectation,
+            side_effect=effect,
+            service_uuid=service.uuid,
+            service_occurrence=service_occurrence,
+            properties=properties,
+            subscribe=subscribe,
+            notify=NotifyExpectation(notify.every, notify.tolerance) if notify else None,
+            rules=rules,
+            descriptors=tuple(one for _, one in descriptors),
+        )
+        return spec, expectation
+
+    def _properties(self, model: CharacteristicModel, at: Path) -> frozenset[str]:
+        for index, name in enumerate(model.properties):
+            if name in model.properties[:index]:
+                self.shaped.mistake(
+                    (*at, "properties", index), f"`{name}` is here a second time", "remove it"
+                )
+        properties = frozenset(model.properties)
+        return properties | {"extended_properties"} if properties & _EXTENDED else properties
+
+    def _rules(
+        self, model: CharacteristicModel, target: Target, common: Common, writes: bool
+    ) -> tuple[WriteRule, ...]:
+        if model.on_write is None:
+            return ()
+        if not writes and self.shaped.sound(target.tree_path, "properties"):
+            self.shaped.mistake(
+                (*target.tree_path, "on_write", KEY),
+                "`on_write` needs a characteristic that can be written",
+                "add write or write_without_response to `properties`",
+            )
+        lengths = (common.min_length, common.max_length)
+        names, targets = self.naming.characteristics, self.naming.targets
+        return RuleReader(self.shaped, names, targets, target, lengths).read(model.on_write)
+
+    def _notify(
+        self,
+        model: CharacteristicModel,
+        typing: Typing,
+        common: Common,
+        properties: frozenset[str],
+        at: Path,
+    ) -> NotifySpec | None:
+        if model.notify is None:
+            return None
+        path = (*at, "notify")
+        if not properties & _SENDS:
+            if self.shaped.sound(at, "properties"):
+                self.shaped.mistake(
+                    (*path, KEY),
+                    "a schedule needs a characteristic that notifies or indicates",
+                    "add notify to `properties`",
+                )
+            return None
+        if model.notify.every <= 0:
+            self.shaped.mistake((*path, "every"), "a period is longer than that", "such as 1s")
+            return None
+        if model.value is not None and common.value is None:
+            return None  # the value's own mistake
+        source = resolve_source(self.shaped, typing, model.notify, common.value, path)
+        if source is None:
+            return None
+        check_source(self.shaped, common.expectation, source, path)
+        return NotifySpec(
+            every=model.notify.every,
+            tolerance=model.notify.tolerance,
+            values=source,
+            kind=ReplyKind.NOTIFICATION if "notify" in properties else ReplyKind.INDICATION,
+        )
+
+    def _descriptor(
+        self, number: int, index: int, place: int, owner: frozenset[str]
+    ) -> tuple[DescriptorSpec, DescriptorExpectation]:
+        siblings = self.model.services[number].characteristics[index].descriptors
+        model = siblings[place]
+        at: Path = (
+            "services",
+            number,
+            "characteristics",
+            index,
+            "descriptors",
+            place,
+        )
+        occurrence = sum(one.uuid == model.uuid for one in siblings[:place])
+        properties = frozenset(model.properties)
+        self._check_descriptor(model, at, owner, occurrence)
+        handles_of = self._handles_of(model, at)
+        if handles_of:
+            octets = 2 * len(handles_of)
+            common = Common(
+                None, ValueExpectation(min_length=octets, max_length=octets), octets, octets
+            )
+        else:
+            typing = descriptor_typing(model.uuid, known=self.shaped.sound(at, "uuid"))
+            common = self.attributes.common(model, typing, at)
+            readable = "read" in properties and model.value is None
+            if readable and self.shaped.sound(at, "value"):
+                self.shaped.mistake(
+                    at, "this descriptor can be read, but has no value", "add `value: …`"
+                )
+        read = self.attributes.access(at, "read", model.read, "read" in properties, "read")
+        write = self.attributes.access(at, "write", model.write, "write" in properties, "write")
+        path = self.naming.paths[at]
+        spec = DescriptorSpec(
+            path=path,
+            uuid=model.uuid,
+            id=model.id,
+            value=common.value.octets if common.value is not None else b"",
+            read=read,
+            write=write,
+            min_length=common.min_length,
+            max_length=common.max_length,
+            handles_of=handles_of,
+        )
+        expectation = DescriptorExpectation(
+            path=path,
+            uuid=model.uuid,
+            id=model.id,
+            occurrence=occurrence,
+            read=read,
+            write=write,
+            value=common.expectation,
+            side_effect=self.attributes.side_effect(model, at, read, write),
+        )
+        return spec, expectation
+
+    def _check_descriptor(
+        self, model: DescriptorModel, at: Path, owner: frozenset[str], occurrence: int
+    ) -> None:
+        if model.uuid in _IMPLIED:
+            self.shaped.mistake(
+                (*at, "uuid"),
+                f"{model.uuid.label} is implied by the properties; a profile does not list it",
+                f"it comes with {_IMPLIED[model.uuid]}",
+            )
+        if occurrence and model.uuid in (USER_DESCRIPTION, AGGREGATE_FORMAT):
+            self.shaped.mistake(
+                (*at, "uuid"), f"a characteristic has one {model.uuid.label}", "remove this one"
+            )
+        writable = "write" in model.properties and model.uuid == USER_DESCRIPTION
+        sound = self.shaped.sound(at[:4], "properties")
+        if writable and sound and "writable_auxiliaries" not in owner:  # Vol 3, Part G, 3.3.3.2
+            self.shaped.mistake(
+                (*at, "properties"),
+                "a user description that can be written needs the property writable_auxiliaries",
+                "add it to the `properties` of the characteristic",
+            )
+
+    def _handles_of(self, model: DescriptorModel, at: Path) -> tuple[str, ...]:
+        """Resolve ``{handles_of: [ids]}``; empty for any other value."""
+        if not isinstance(model.value, Fields) or "handles_of" not in model.value:
+            return ()
+        names = model.value["handles_of"]
+        path: Path = (*at, "value", "handles_of")
+        if not isinstance(names, Items) or not names:
+            self.shaped.mistake(path, "handles_of is a list of ids", "such as [first, second]")
+            return ("",)
+        found: list[str] = []
+        for index, name in enumerate(names):
+            if isinstance(name, Text):
+                found.append(self.naming.attributes.find(name, (*path, index)) or "")
+            else:
+                self.shaped.mistake((*path, index), "an id is a name", "such as first")
+        return tuple(found) or ("",)

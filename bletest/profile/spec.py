@@ -1,0 +1,175 @@
+"""A resolved profile: what the emulated device is, in plain frozen values.
+
+The emulated device reads this half. Checks read :attr:`Profile.expectation` and nothing else.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bletest.att.access import Access
+from bletest.profile.expectation import DeviceExpectation, SideEffect
+from bletest.profile.rules import ReplyKind, WriteRule
+from bletest.profile.sources import ValueSource
+from bletest.uuids import Uuid
+
+MAXIMUM_LENGTH = 512
+"""Octets an attribute value can have at most (Vol 3, Part F, 3.2.9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """The device as such.
+
+    ``name`` is the GAP Device Name and ``appearance`` the GAP Appearance (16 bits). ``mtu`` is
+    the ATT_MTU the device offers, 23 to 517 octets; ``connections`` the number of links it
+    serves at a time. ``address`` is a static random or public address written
+    ``C0:11:22:33:44:55``, None for a fresh one.
+    """
+
+    name: str
+    appearance: int = 0
+    mtu: int = 247
+    connections: int = 1
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertisingSpec:
+    """What the device advertises.
+
+    ``interval`` is in seconds. ``name`` is the local name of the advertisement, None where it
+    carries none. ``data`` and ``scan_response`` are the finished octets, at most 31 each, flags
+    included (Supplement to the Core Specification, Part A); the other fields say what they hold
+    together.
+    """
+
+    interval: float
+    name: str | None
+    services: tuple[Uuid, ...]
+    manufacturer_data: Mapping[int, bytes]
+    service_data: Mapping[Uuid, bytes]
+    tx_power: int | None
+    data: bytes
+    scan_response: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SecuritySpec:
+    """What the device's Security Manager does.
+
+    ``pairing`` False: it refuses with Pairing Not Supported. ``bonding`` says whether keys are
+    kept. ``io`` is the IO capability of Vol 3, Part H, 2.3.2 in snake case.
+    """
+
+    pairing: bool = False
+    bonding: bool = False
+    io: str = "no_input_no_output"
+
+
+@dataclass(frozen=True, slots=True)
+class NotifySpec:
+    """A value sent by itself, to every subscribed client.
+
+    ``every`` is the period in seconds, counted from the subscription; ``tolerance`` the share of
+    it by which a device may be off. ``kind`` is how it travels: a notification where the
+    characteristic has the property, or an indication.
+    """
+
+    every: float
+    tolerance: float
+    values: ValueSource
+    kind: ReplyKind
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptorSpec:
+    """A descriptor the profile lists.
+
+    The CCCD, SCCD and Extended Properties descriptors are implied by the properties of their
+    characteristic and never listed. ``handles_of`` are the paths of the attributes whose handles
+    make up the value of an Aggregate Format descriptor, empty for any other; ``value`` is empty
+    then.
+    """
+
+    path: str
+    uuid: Uuid
+    id: str | None
+    value: bytes
+    read: Access | None
+    write: Access | None
+    min_length: int = 0
+    max_length: int = MAXIMUM_LENGTH
+    handles_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CharacteristicSpec:
+    """A characteristic the device serves.
+
+    ``properties`` are GATT's names in snake case (Vol 3, Part G, 3.3.1.1 and 3.3.3.1):
+    ``broadcast``, ``read``, ``write_without_response``, ``write``, ``notify``, ``indicate``,
+    ``authenticated_signed_write``, ``extended_properties``, and of the extended ones
+    ``reliable_write``, ``writable_auxiliaries`` (``extended_properties`` is there whenever one of
+    these two is). ``value`` is what it starts with. ``read``, ``write`` and ``subscribe`` are None
+    where the operation is refused. A write of fewer than ``min_length`` or more than
+    ``max_length`` octets is refused. ``notify`` is a schedule, None where nothing comes by itself.
+    """
+
+    path: str
+    uuid: Uuid
+    id: str | None
+    service: str
+    properties: frozenset[str]
+    value: bytes
+    read: Access | None
+    write: Access | None
+    subscribe: Access | None
+    min_length: int
+    max_length: int
+    notify: NotifySpec | None
+    rules: tuple[WriteRule, ...]
+    descriptors: tuple[DescriptorSpec, ...]
+    side_effect: SideEffect
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """A service; ``includes`` are the paths of the services it includes."""
+
+    path: str
+    uuid: Uuid
+    id: str | None
+    characteristics: tuple[CharacteristicSpec, ...]
+    primary: bool = True
+    includes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One device as one file describes it. ``source`` is None for a profile read from a string.
+
+    ``services`` are in file order, which is handle order; GAP and GATT are implied and come
+    before them.
+    """
+
+    name: str
+    source: Path | None
+    device: DeviceSpec
+    advertising: AdvertisingSpec
+    security: SecuritySpec
+    services: tuple[ServiceSpec, ...]
+    expectation: DeviceExpectation = field(repr=False)
+
+    def characteristics(self) -> Iterator[CharacteristicSpec]:
+        """Yield every characteristic, in file order."""
+        for service in self.services:
+            yield from service.characteristics
+
+    def characteristic(self, name: str) -> CharacteristicSpec | None:
+        """Find one by id, path or label of its UUID; None if there is none."""
+        found = tuple(self.characteristics())
+        return next(
+            (one for one in found if name in (one.id, one.path)),
+            next((one for one in found if one.uuid.label == name), None),
+        )

@@ -1,0 +1,129 @@
+"""The profiles that come with bletest, and how profiles are found."""
+
+from pathlib import Path
+
+import pytest
+
+from bletest.errors import NothingMatched
+from bletest.profile import find, load, shipped
+from bletest.uuids import Uuid
+
+NAMES = [
+    "battery_and_device_information",
+    "heart_rate",
+    "led_button",
+    "nordic_uart",
+    "smart_lock",
+]
+
+
+def test_the_shipped_profiles_are_these() -> None:
+    assert list(shipped()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_profile_loads_under_its_own_name_and_serves_what_it_expects(name: str) -> None:
+    profile = load(shipped()[name])
+
+    assert profile.name == name
+    assert profile.source == shipped()[name]
+    specs = list(profile.characteristics())
+    for spec, expected in zip(specs, profile.expectation.characteristics(), strict=True):
+        assert spec.path == expected.path
+        if spec.read is not None:
+            assert expected.value.mismatch(spec.value) is None
+        for value in spec.notify.values.values if spec.notify else ():
+            assert expected.value.mismatch(value) is None
+
+
+def test_the_heart_rate_strap_is_one() -> None:
+    profile = load(shipped()["heart_rate"])
+
+    assert [one.uuid for one in profile.services] == [Uuid(0x180D), Uuid(0x180F), Uuid(0x180A)]
+    measurement = profile.characteristic("heart_rate_measurement")
+    assert measurement is not None
+    assert measurement.properties == {"notify"}
+    assert measurement.value == b"\x06\x48"
+    assert measurement.notify is not None
+    assert (measurement.notify.every, measurement.notify.tolerance) == (1.0, 0.2)
+    assert len(measurement.notify.values.values) == 121
+    control = profile.characteristic("heart_rate_control_point")
+    assert control is not None
+    assert [(rule.match, rule.error) for rule in control.rules] == [(b"\x01", None), (None, 0x80)]
+
+
+def test_the_nordic_uart_echoes() -> None:
+    profile = load(shipped()["nordic_uart"])
+
+    rx, tx = profile.characteristics()
+    assert (str(rx.uuid), str(tx.uuid)) == (
+        "6e400002-b5a3-f393-e0a9-e50e24dcca9e",
+        "6e400003-b5a3-f393-e0a9-e50e24dcca9e",
+    )
+    ((reply,),) = [rule.replies for rule in rx.rules]
+    assert (reply.via, reply.value, reply.chunk) == (tx.path, None, 0)
+
+
+def test_the_led_is_answered_through_the_button() -> None:
+    profile = load(shipped()["led_button"])
+
+    button, led = profile.characteristics()
+    assert [(rule.match, rule.error) for rule in led.rules] == [
+        (b"\x00", None),
+        (b"\x01", None),
+        (None, 0x13),
+    ]
+    assert {reply.via for rule in led.rules for reply in rule.replies} == {button.path}
+
+
+def test_the_lock_needs_pairing_and_refuses_with_codes() -> None:
+    profile = load(shipped()["smart_lock"])
+
+    assert profile.security.bonding
+    lock = profile.services[0]
+    assert not any(
+        access.open
+        for one in lock.characteristics
+        for access in (one.read, one.write, one.subscribe)
+        if access is not None
+    )
+    command = profile.characteristic("command")
+    assert command is not None
+    assert [rule.error for rule in command.rules] == [None, None, 0x81, 0x80]
+
+
+def test_a_profile_is_found_by_path_name_and_glob(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.yaml", "a.yaml", "notes.txt"):
+        (tmp_path / name).write_text("")
+
+    assert find("a.yaml") == [Path("a.yaml")]
+    assert find("heart_rate") == [shipped()["heart_rate"]]
+    assert find(str(tmp_path / "*")) == [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+    assert find("*.yaml") == [Path("a.yaml"), Path("b.yaml")]
+    assert find("*t*") == [shipped()[name] for name in NAMES if "t" in name]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "remedy"),
+    [
+        ("hart_rate", 'did you mean "heart_rate"?'),
+        ("hart_rate.yaml", 'did you mean "heart_rate"?'),
+        ("my_devise.yaml", 'did you mean "my_device.yaml"?'),
+        ("nothing/*.yaml", "one of: battery_and_device_information"),
+        ("zzz*", "one of: battery_and_device_information"),
+        (".", "name what is in it"),
+    ],
+)
+def test_a_pattern_that_names_nothing_is_an_error_with_a_suggestion(
+    pattern: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_device.yaml").write_text("")
+
+    with pytest.raises(NothingMatched) as caught:
+        find(pattern)
+
+    assert remedy in caught.value.remedy
