@@ -145,7 +145,7 @@ def test_several_profiles_are_told_apart_by_name(led: pytest.Pytester) -> None:
     ("arguments", "words"),
     [
         (["--ble-profile=typo*"], ["typo"]),
-        (["--ble-profile=led.yaml", "--ble-adapter=usb:0"], ["--ble-emulate-on"]),
+        (["--ble-profile=led.yaml", "--ble-device=name:X"], ["--ble-adapter is virtual"]),
         (["--ble-clock=fast"], ["--ble-clock", "choose from"]),
     ],
 )
