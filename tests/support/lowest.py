@@ -1,6 +1,6 @@
 """Prints the lowest version that ``pyproject.toml`` allows of a dependency, for pip.
 
-``python -m tests.support.lowest bumble`` prints ``bumble==0.0.230``.
+``python -m tests.support.lowest bumble`` prints ``bumble==0.0.235``.
 """
 
 import re
