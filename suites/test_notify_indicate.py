@@ -6,6 +6,12 @@ from bletest.client.gatt import GattClient
 from bletest.conformance import Case
 
 
+@pytest.mark.ble_check("notify.unasked")
+async def test_nothing_unasked(ble_client: GattClient, ble_case: Case) -> None:
+    """Nothing comes before the client subscribes."""
+    await ble_case.verify(ble_client)
+
+
 @pytest.mark.ble_check("notify.configuration")
 async def test_configuration(ble_client: GattClient, ble_case: Case) -> None:
     """The configuration descriptor follows what the client subscribes to."""

@@ -11,6 +11,7 @@ or as ``via``::
     BleakClient(device, backend=BumbleClient, via=adapter)
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -30,6 +31,7 @@ from bletest.client.adapter import BumbleAdapter
 from bletest.client.advertising import Sighting
 from bletest.client.errors import to_bleak
 from bletest.client.link import CallbackFailure, ClientLink
+from bletest.client.raw import Unasked
 from bletest.client.services import collection, value_handle
 from bletest.contracts.windows import LinkTiming
 from bletest.errors import AttributeMissing, BletestError, LinkLost, UsageMistake
@@ -152,6 +154,14 @@ class RawPort:
     def send(self, pdu: bytes) -> None:
         """Send any octets and await nothing."""
         self._up().driver.send(pdu)
+
+    async def unasked(self, *, within: float) -> list[Unasked]:
+        """Wait ``within`` seconds; return what nobody listened for on this link, each once."""
+        link = self._up()
+        await asyncio.wait([link.gone], timeout=within)
+        if not link.is_up:
+            raise link.error()
+        return link.driver.take_unasked()
 
     async def write(self, handle: int, value: bytes) -> None:
         """Write any attribute by its handle."""

@@ -21,9 +21,13 @@ from bletest.att.client import (
 )
 from bletest.att.pdu import describe
 from bletest.att.procedures import Procedure
+from bletest.client.raw import Unasked
 from bletest.errors import BletestError, NoAnswer
 
 T = TypeVar("T")
+
+UNASKED_KEPT = 1000
+"""Notifications without a listener that are kept, the latest of them."""
 
 EXECUTE_WRITE_CANCEL = bytes((0x18, 0x00))
 _EXCHANGE_MTU_REQUEST = 0x02
@@ -78,6 +82,7 @@ class AttDriver:
         self._watchdog: asyncio.TimerHandle | None = None
         self._end: Callable[[], BletestError] | None = None
         self._listeners: dict[int, Callable[[bytes], None]] = {}
+        self._unasked: deque[Unasked] = deque(maxlen=UNASKED_KEPT)
 
     @property
     def ended(self) -> bool:
@@ -126,6 +131,12 @@ class AttDriver:
     def unlisten(self, value_handle: int) -> None:
         """Stop passing them on; harmless where there is no listener."""
         self._listeners.pop(value_handle, None)
+
+    def take_unasked(self) -> list[Unasked]:
+        """Return what came without a listener, the oldest first, and forget it."""
+        taken = list(self._unasked)
+        self._unasked.clear()
+        return taken
 
     def receive(self, pdu: bytes) -> None:
         """Take a PDU that a server sends: response, notification or indication."""
@@ -243,6 +254,7 @@ class AttDriver:
     def _notify(self, handle: int, value: bytes) -> None:
         listener = self._listeners.get(handle)
         if listener is None:
+            self._unasked.append(Unasked(handle, value, self._loop.time()))
             return
         try:
             listener(value)

@@ -14,7 +14,7 @@ from bletest.client.attempts import GattAttempts
 from bletest.client.discovered import Discovered
 from bletest.client.errors import BLEAK_ERRORS, reraise
 from bletest.client.names import AttributeNames, NamedCharacteristic, NamedDescriptor
-from bletest.client.raw import RawAtt
+from bletest.client.raw import RawAtt, Unasked
 from bletest.client.subscriptions import NotificationQueue
 from bletest.contracts.advertisements import Advertisement
 from bletest.contracts.capabilities import Capability
@@ -26,6 +26,7 @@ from bletest.errors import (
     BletestError,
     CapabilityMissing,
     LinkLost,
+    UnknownAttribute,
     UsageMistake,
 )
 from bletest.profile.expectation import DeviceExpectation
@@ -241,6 +242,12 @@ class GattClient:
         raw = self._raw("exchange raw PDUs")
         return await self.do("exchange", "", raw.exchange(pdu, within=within))
 
+    async def unasked(self, *, within: float) -> list[Reading]:
+        """Wait ``within`` seconds; return what came on this connection for nobody, each once."""
+        raw = self._raw("tell what comes without a subscription")
+        came = await self.do("listen", "", raw.unasked(within=within))
+        return [self._unasked_reading(one) for one in came]
+
     def send(self, pdu: bytes) -> None:
         """Send any ATT PDU that has no response."""
         try:
@@ -347,6 +354,13 @@ class GattClient:
             del self._channels[named.path]
             stop = self.bleak.stop_notify(self._characteristic(named))
             await self.do("unsubscribe", named.path, stop)
+
+    def _unasked_reading(self, one: Unasked) -> Reading:
+        try:
+            named = self.names.characteristic(one.handle)
+        except UnknownAttribute:  # a device that sends unasked may send for any handle
+            return Reading(one.value, one.time, f"handle 0x{one.handle:04X}")
+        return Reading(one.value, one.time, named.path, named.decoder)
 
     def _check_link(self) -> None:
         if not self.is_connected:

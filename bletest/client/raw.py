@@ -1,9 +1,19 @@
 """What bleak's interface cannot say: raw ATT, and facts of the link."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from bletest.contracts.windows import LinkTiming
 from bletest.errors import BletestError
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """A notification or indication that nobody listened for; ``time`` is the loop's, seconds."""
+
+    handle: int
+    value: bytes
+    time: float
 
 
 class RawAtt(Protocol):
@@ -31,6 +41,9 @@ class RawAtt(Protocol):
 
     def send(self, pdu: bytes) -> None:
         """Send any octets and await nothing."""
+
+    async def unasked(self, *, within: float) -> list[Unasked]:
+        """Wait ``within`` seconds; return what nobody listened for on this link, each once."""
 
     async def write(self, handle: int, value: bytes) -> None:
         """Write an attribute that bleak keeps from its callers (a CCCD)."""

@@ -15,7 +15,7 @@ from bletest.conformance.steps import (
 )
 from bletest.conformance.subjects import characteristics, periodic, subscribable
 from bletest.contracts.capabilities import Capability
-from bletest.contracts.client import Client, Subscription
+from bletest.contracts.client import Client, Reading, Subscription
 from bletest.contracts.findings import Severity
 from bletest.contracts.windows import Rhythm, Window
 from bletest.errors import TooFewNotifications
@@ -29,6 +29,8 @@ _RAW = frozenset({Capability.RAW_ATT})
 _PAIRING = frozenset({Capability.PAIRING})
 _LISTEN = 30.0
 """Seconds for which it is worth to listen to a series; two of it are awaited however long."""
+_SILENCE = 2.0
+"""Seconds for which a client that has not subscribed listens at least."""
 
 
 def _enabled(subject: CharacteristicExpectation) -> frozenset[bytes]:
@@ -62,6 +64,41 @@ async def _cccd_unlike(
 
 
 _OFF = frozenset({b"\0\0"})
+
+
+def _sending(expectation: DeviceExpectation) -> list[DeviceExpectation]:
+    """Pick the device where it has anything that notifies or indicates."""
+    return [expectation] if any(map(subscribable, expectation.characteristics())) else []
+
+
+@check(
+    "notify.unasked",
+    title="Nothing comes before the client subscribes",
+    phase=Phase.NOTIFICATIONS,
+    subjects=_sending,
+    paragraph="Vol 3, Part G, 3.3.3.3, 4.10 and 4.11",
+    needs=_RAW,
+)
+async def unasked(client: Client, subject: DeviceExpectation) -> AsyncIterator[Flaw]:
+    """Silence on a new connection without a bond, for the longest declared period."""
+    # unpaired() leaves the keys of a link that is plain just now, and what a bond has
+    # subscribed to comes legitimately
+    await client.unpair()
+    await client.reconnect()
+    periods = (
+        Window.around(every, tolerance=tolerance, timing=client.timing).latest
+        for every, tolerance in map(_declared, subject.characteristics())
+    )
+    seconds = min(_LISTEN, max([_SILENCE, *periods]))
+    came: dict[str, list[Reading]] = {}
+    for reading in await client.unasked(within=seconds):
+        came.setdefault(reading.attribute, []).append(reading)
+    for attribute, readings in came.items():
+        more = f", the first of {len(readings)}" if len(readings) > 1 else ""
+        yield Flaw(
+            f"nothing for {seconds:.3f} s on a new connection, before the client subscribes",
+            f"{attribute}: {octets(readings[0].raw)}{more}",
+        )
 
 
 @check(

@@ -136,6 +136,17 @@ class Client(Protocol):
         subscriptions. Nothing checks or mends ``pdu``.
         """
 
+    async def unasked(self, *, within: float) -> list[Reading]:
+        """Wait ``within`` seconds, then return what came and was not listened for.
+
+        Needs ``raw_att``. These are the notifications and indications of this connection, since
+        it began, of characteristics that were not subscribed to through this client when they
+        came: in order, each returned once, the oldest dropped where there are very many.
+        ``attribute`` is the name of the characteristic, ``handle 0x…`` where the discovered
+        database has none with that value handle. Raises :class:`~bletest.errors.LinkLost` as
+        soon as the link ends.
+        """
+
     async def pair(self) -> None:
         """Pair; raises :class:`~bletest.errors.PairingFailed`."""
 

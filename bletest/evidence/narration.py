@@ -174,6 +174,14 @@ class NarratingClient:
             step.says("silence" if answer is None else answer.hex(" "))
             return answer
 
+    async def unasked(self, *, within: float) -> list[Reading]:
+        """Wait for what nobody subscribed to."""
+        with self._keeper.step(f"wait {within:g} s for what nobody subscribed to") as step:
+            readings = await self._client.unasked(within=within)
+            names = ", ".join(dict.fromkeys(one.attribute for one in readings))
+            step.says(f"{_summary(readings)} from {names}" if readings else "nothing")
+            return readings
+
     async def pair(self) -> None:
         """Pair."""
         with self._keeper.step("pair"):

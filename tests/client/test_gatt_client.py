@@ -463,6 +463,9 @@ async def test_a_client_on_a_back_end_that_is_not_ours_speaks_only_bleak():
             with pytest.raises(CapabilityMissing, match="raw PDUs") as caught:
                 await client.exchange(b"\x0a\x06\x00")
             assert caught.value.capability == "raw_att"
+            with pytest.raises(CapabilityMissing, match="without a subscription") as caught:
+                await client.unasked(within=1)
+            assert caught.value.capability == "raw_att"
             with pytest.raises(CapabilityMissing):
                 await client.attempt.write_descriptor(
                     "battery/battery_level/client_characteristic_configuration", b"\x01\x00"

@@ -124,6 +124,10 @@ class Device:
     async def exchange(self, pdu: bytes, *, within: float = 30.0) -> bytes | None:
         return bytes.fromhex("010a000001") if pdu[0] == 0x0A else None
 
+    async def unasked(self, *, within: float) -> list[Reading]:
+        readings = [Reading(bytes((number,)), 0.0, LOCATION) for number in range(4)]
+        return readings if within > 1 else []
+
     async def pair(self) -> None: ...
     async def unpair(self) -> None: ...
     async def reconnect(self) -> None: ...
@@ -174,6 +178,8 @@ def test_what_a_test_does_reads_like_the_test(client: NarratingClient, notebook:
             assert len(notifications.received) == 2
         assert await client.exchange(bytes.fromhex("0a0000")) == bytes.fromhex("010a000001")
         assert await client.exchange(b"\x52") is None
+        assert len(await client.unasked(within=2)) == 4
+        assert await client.unasked(within=0.5) == []
         assert (await client.read_descriptor("a/b/format")).raw == b"\x04\x00"
         await client.write_descriptor("a/b/label", b"hi")
         await client.pair()
@@ -188,6 +194,9 @@ def test_what_a_test_does_reads_like_the_test(client: NarratingClient, notebook:
         "  wait for a notification within 0.5 s → 2 octets 00 49",
         "send the ATT PDU 0a 00 00 → 01 0a 00 00 01",
         "send the ATT PDU 52 → silence",
+        "wait 2 s for what nobody subscribed to"
+        " → 00, 01, 02, … from heart_rate/body_sensor_location",
+        "wait 0.5 s for what nobody subscribed to → nothing",
         "read descriptor a/b/format → 2 octets 04 00",
         "write 2 octets 68 69 to descriptor a/b/label",
         "pair",

@@ -46,7 +46,9 @@ class Meddler:
     ``answer(request, response)`` returns the response that goes out in place of the right one,
     None for silence. ``deaf(request)`` says that a request never reaches the server. ``sent``
     does the same to notifications and indications; ``late`` returns by how many seconds the
-    n-th comes too late (or early). ``keeps_configuration`` never takes a client's CCCD away.
+    n-th comes too late (or early). ``sends_until_configured`` sends what is scheduled from the
+    connection on, until a CCCD is written. ``keeps_configuration`` never takes a client's CCCD
+    away.
     """
 
     answer: Callable[[bytes, bytes | None], bytes | None] = lambda request, response: response
@@ -54,6 +56,7 @@ class Meddler:
     sent: Callable[[bytes], bytes | None] = lambda pdu: pdu
     late: Callable[[int], float] = lambda number: 0.0
     sends_when_off: bool = False
+    sends_until_configured: bool = False
     keeps_configuration: bool = False
     forgets_bonds: bool = False
 
@@ -101,6 +104,8 @@ class TableDevice:
         self._due: list[_Due] = []
         self._numbers = count()
         self._sent = 0
+        self._cccds = {one.cccd.handle for one in self.by_path.values() if one.cccd}
+        self._configured = False
         self.security = LinkSecurity()
         self.bearer = self.server.connect(CLIENT, self.security)
 
@@ -110,6 +115,11 @@ class TableDevice:
         self._due.clear()
         self.security = LinkSecurity(bonded=self._keeps)
         self.bearer = self.server.connect(CLIENT, self.security)
+        self._configured = False
+        if self.meddler.sends_until_configured:
+            for path, spec in self.specs.items():
+                if spec.notify is not None:
+                    self._schedule(path, 0)
 
     def close(self) -> None:
         """The link ends; the server looks at the bond to know what it keeps."""
@@ -131,6 +141,8 @@ class TableDevice:
     def receive(self, pdu: bytes) -> bytes | None:
         """Take a PDU and return the response."""
         response = None
+        if pdu[:1] == b"\x12" and int.from_bytes(pdu[1:3], "little") in self._cccds:
+            self._configured = True
         if not self.meddler.deaf(pdu):
             response = self.bearer.receive(pdu, self.now)
         return self.meddler.answer(pdu, response)
@@ -155,6 +167,7 @@ class TableDevice:
         bearer = self.bearer
         wanted = bearer.indicates(handle) if due.indicate else bearer.notifies(handle)
         wanted = wanted or self.meddler.sends_when_off
+        wanted = wanted or (self.meddler.sends_until_configured and not self._configured)
         if due.schedule is not None and wanted:
             self._schedule(due.path, due.schedule + 1)
         if not wanted:
@@ -269,6 +282,7 @@ class TableClient:
         self._offer = mtu
         self._bond = False
         self._subscriptions: list[TableSubscription] = []
+        self._unasked: list[Reading] = []
         self._discover()
 
     @property
@@ -289,9 +303,13 @@ class TableClient:
 
     def _deliver(self, pdu: bytes) -> None:
         handle = int.from_bytes(pdu[1:3], "little")
-        for one in self._subscriptions:
-            if one.handle == handle:
-                one.put(Reading(pdu[3:], self.now()))
+        listening = [one for one in self._subscriptions if one.handle == handle]
+        for one in listening:
+            one.put(Reading(pdu[3:], self.now()))
+        if not listening:
+            names = {one.value.handle: path for path, one in self.device.by_path.items()}
+            name = names.get(handle, f"handle 0x{handle:04X}")
+            self._unasked.append(Reading(pdu[3:], self.now(), name))
         if pdu[0] == 0x1D:
             following = self.device.receive(b"\x1e")
             if following is not None:
@@ -299,6 +317,13 @@ class TableClient:
 
     async def exchange(self, pdu: bytes, *, within: float = 30.0) -> bytes | None:
         return self.ask(pdu, within)
+
+    async def unasked(self, *, within: float) -> list[Reading]:
+        until = self.now() + within
+        while self.now() < until or self.pending(until):
+            self.wait(until)
+        taken, self._unasked = self._unasked, []
+        return taken
 
     def ask(self, pdu: bytes, within: float = 30.0) -> bytes | None:
         """Send a PDU; silence takes ``within`` seconds."""
@@ -377,6 +402,7 @@ class TableClient:
         if self.is_connected:
             self.device.close()
         self._subscriptions.clear()
+        self._unasked.clear()
         self.device.connect()
         self.is_connected = True
         self._discover()

@@ -4,11 +4,13 @@ Each fault damages the emulated device in one way; it is judged by the undamaged
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
+from bumble.device import Connection
 
 from bletest import profile
 from bletest.att.access import OPEN
@@ -244,12 +246,16 @@ def deaf_cccd(peripheral: VirtualPeripheral) -> None:
     cccd.handler = Forgetful()
 
 
-async def beat(peripheral: VirtualPeripheral, client: str) -> None:
-    """Send a notification each second for as long as there is a link, come what may."""
+async def beat(
+    peripheral: VirtualPeripheral, client: str, goes_on: Callable[[], bool] = lambda: True
+) -> None:
+    """Send a notification each second for as long as there is a link and ``goes_on`` says so."""
     loop = asyncio.get_running_loop()
     handle = peripheral["heart_rate_measurement"].attribute.value.handle
     while client in peripheral.clients:
         await asyncio.sleep(1)
+        if not goes_on():
+            return
         link = peripheral._links.get(client)
         pdu = link.bearer.notify(handle, b"\x06\x48", loop.time()) if link else None
         if link is not None and pdu is not None:
@@ -263,6 +269,22 @@ def early_notifications(peripheral: VirtualPeripheral) -> None:
         await beat(peripheral, await peripheral.wait_connected(within=100))
 
     peripheral._spawn(begin_at_once())
+
+
+def notifications_until_subscribed(peripheral: VirtualPeripheral) -> None:
+    """It notifies from each connection on, until the client writes the CCCD."""
+    characteristic = peripheral["heart_rate_measurement"]
+    station = peripheral._station
+    assert station is not None
+
+    def begin(connection: Connection) -> None:
+        before = characteristic._subscribed.count
+        client = connection.peer_address.to_string(False)
+        peripheral._spawn(
+            beat(peripheral, client, lambda: characteristic._subscribed.count == before)
+        )
+
+    station.device.on("connection", begin)
 
 
 def endless_notifications(peripheral: VirtualPeripheral) -> None:
@@ -302,6 +324,12 @@ DAMAGE: list[tuple[str, str, Fault, str]] = [
         "heart_rate",
         early_notifications,
         "heart_rate/heart_rate_measurement",
+    ),
+    (
+        "notification until the first subscription",
+        "heart_rate",
+        notifications_until_subscribed,
+        "device",
     ),
     (
         "notification after unsubscription",
