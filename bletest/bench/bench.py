@@ -14,7 +14,7 @@ from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
 from bletest.client.scan import Found, find
 from bletest.contracts.events import Event, EventSink, nowhere
-from bletest.errors import BenchTrouble, EmulationError, LinkLost, UsageMistake
+from bletest.errors import AdapterUnusable, BenchTrouble, EmulationError, LinkLost, UsageMistake
 from bletest.link.clock import Ceiling, VirtualClockLoop
 from bletest.link.station import Station, open_station
 from bletest.link.virtual import VirtualLink
@@ -42,7 +42,7 @@ class Bench:
         self.settings = settings
         self.air: VirtualLink | None = None
         self._adapter: BumbleAdapter | None = None
-        self._adapter_trouble: BenchTrouble | None = None
+        self._adapter_trouble: AdapterUnusable | None = None
         self._sink: EventSink = nowhere
 
     async def __aenter__(self) -> Self:
@@ -97,13 +97,16 @@ class Bench:
         Raises AdapterUnusable; an adapter that could not be opened once is not tried again.
         """
         if self._adapter_trouble is not None:
-            raise self._adapter_trouble
+            # A new exception each time: one that is raised again drags its tracebacks along.
+            raise AdapterUnusable(
+                self._adapter_trouble.message, remedy=self._adapter_trouble.remedy
+            )
         if self._adapter is not None and self._adapter.is_lost:
             await self._close_adapter()
         if self._adapter is None:
             try:
                 station = await self._open(self.settings.adapter, "adapter", None)
-            except BenchTrouble as trouble:
+            except AdapterUnusable as trouble:
                 self._adapter_trouble = trouble
                 raise
             self._adapter = BumbleAdapter(station, on_event=self._on_event)

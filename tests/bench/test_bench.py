@@ -111,16 +111,27 @@ def test_a_refusal_is_no_failure() -> None:
 
 def test_an_adapter_that_cannot_be_opened_is_tried_once() -> None:
     async def main() -> None:
+        tries = 0
+
+        def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal tries
+            tries += 1
+            writer.close()
+
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
         settings = Settings(
-            adapter="tcp-client:127.0.0.1:1", device=DeviceSelector(SelectBy.NAME, "X")
+            adapter=f"tcp-client:127.0.0.1:{port}", device=DeviceSelector(SelectBy.NAME, "X")
         )
-        async with Bench(settings) as bench:
+        async with server, Bench(settings) as bench:
             with pytest.raises(AdapterUnusable) as first:
                 await bench.adapter()
             with pytest.raises(AdapterUnusable) as second:
                 await bench.adapter()
-            assert first.value is second.value
+            assert tries == 1
+            assert str(first.value) == str(second.value)
             assert first.value.remedy
+            assert first.value is not second.value  # else its traceback would grow each time
 
     asyncio.run(main())
 
