@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_bletest import collection, reporting
+from pytest_bletest import collection, loops, reporting
 from pytest_bletest.fixtures import (
     ble_adapter,
     ble_bench,
@@ -93,6 +93,15 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> "Generator[None, object, 
     except Exception as error:
         reporting.skip_for_want_of_capability(pyfuncitem.config, error)
         raise
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(
+    fixturedef: "pytest.FixtureDef[Any]", request: pytest.FixtureRequest
+) -> "Generator[None, object, object]":
+    """Let the async fixtures of a test that uses a radio share its loop."""
+    with loops.shared_loop(fixturedef, request):
+        return (yield)
 
 
 @pytest.hookimpl(trylast=True)

@@ -61,22 +61,57 @@ def test_time_is_virtual_and_other_async_tests_keep_theirs(led: pytest.Pytester)
     result.assert_outcomes(passed=2)
 
 
-def test_a_users_own_async_fixture_shares_the_loop(led: pytest.Pytester) -> None:
+def test_a_users_own_async_fixtures_share_the_loop_of_the_test(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import asyncio
+        import pytest
+        import pytest_asyncio
+
+        @pytest_asyncio.fixture
+        async def loop_of_fixture():
+            yield asyncio.get_running_loop()
+
+        @pytest_asyncio.fixture
+        async def lit(ble_client, loop_of_fixture):
+            assert asyncio.get_running_loop() is loop_of_fixture
+            await ble_client.write("led", b"\\x01")
+            yield ble_client
+            await ble_client.write("led", b"\\x00")
+
+        @pytest.fixture
+        async def plain(lit):
+            return (await lit.read("led")).raw
+
+        async def test_lit(lit, plain, loop_of_fixture):
+            assert asyncio.get_running_loop() is loop_of_fixture
+            assert (await lit.read("led")).raw == plain == b"\\x01"
+
+        @pytest.mark.asyncio
+        async def test_of_somebody_else(loop_of_fixture):
+            assert asyncio.get_running_loop() is loop_of_fixture
+            assert type(loop_of_fixture).__name__ != "VirtualClockLoop"
+        """,
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_a_fixture_on_a_foreign_loop_is_told_what_to_write(led: pytest.Pytester) -> None:
     result = run(
         led,
         """
         import pytest_asyncio
 
-        @pytest_asyncio.fixture(loop_scope="session")
+        @pytest_asyncio.fixture(loop_scope="module")
         async def lit(ble_client):
-            await ble_client.write("led", b"\\x01")
             return ble_client
 
-        async def test_lit(lit):
-            assert (await lit.read("led")).raw == b"\\x01"
+        async def test_lit(lit): pass
         """,
     )
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the fixture lit asks for a loop of scope 'module'*"])
 
 
 def test_each_test_gets_a_fresh_device(led: pytest.Pytester) -> None:
