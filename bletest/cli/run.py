@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from bletest.errors import AdapterUnusable, ReportNotMade, UsageMistake
 from bletest.resources import folder
 
 OUTCOMES = ("passed", "failed", "broken", "skipped")
+
+_STANDARD_OUTPUT = Path("-")
 
 
 @dataclass(slots=True)
@@ -57,6 +60,8 @@ class Tally:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the worst of a test's phases, and the sum of their durations."""
+        if getattr(report, "ble_error", "") == AdapterUnusable.__name__:
+            self._stop("the adapter cannot be used")
         known = self.results.get(report.nodeid)
         outcome = report.outcome
         if report.failed and getattr(report, "ble_owner", "bench") == "bench":
@@ -72,10 +77,12 @@ class Tally:
         if _WEIGHT[outcome] > _WEIGHT[known.outcome]:
             known.outcome, known.message = outcome, _message(report)
 
-    def pytest_exception_interact(self, node: Any, call: pytest.CallInfo[Any]) -> None:
-        """Stop at once where every further test would meet the same closed door."""
-        if call.excinfo is not None and isinstance(call.excinfo.value, AdapterUnusable):
-            node.session.shouldstop = "the adapter cannot be used"
+    def _stop(self, why: str) -> None:
+        """End the run: every further test would meet the same closed door."""
+        assert self._session is not None  # reports come after the start
+        # Where pytest-xdist spreads the tests, it is asked and not the session.
+        spreading = self._session.config.pluginmanager.get_plugin("dsession")
+        (spreading or self._session).shouldstop = why
 
     def count(self) -> Counter[str]:
         """Return how many tests had each outcome."""
@@ -176,9 +183,9 @@ run = _Run(
         ),
         click.Option(
             ["--json", "json_file"],
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
             metavar="FILE",
-            help="write the results as JSON",
+            help="write the results as JSON; - writes them to standard output, and nothing else",
         ),
         *_ble_options(),
     ],
@@ -198,15 +205,21 @@ def run_profiles(
     Raises UsageMistake (ProfileError among them) before anything is run.
     """
     console = Console(stderr=False)
-    paths = [path for pattern in patterns for path in profiles.find(pattern)]
+    found = (path for pattern in patterns for path in profiles.find(pattern))
+    paths = list({path.resolve(): path for path in found}.values())
     for path in paths:
         profiles.load(path)
     settings = build_settings(_Given(values))
     if report is not None:
         _require_report_tool()
+    talk: AbstractContextManager[object] = nullcontext()
+    if json_file == _STANDARD_OUTPUT:
+        talk = redirect_stdout(sys.stderr)
+    elif json_file is not None:
+        _require_writable(json_file)
     tally = Tally()
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bletest-") as scratch:
+    with talk, tempfile.TemporaryDirectory(prefix="bletest-") as scratch:
         results = Path(scratch) / "allure-results"
         arguments = _pytest_arguments(paths, values, settings.seed, settings.output)
         if report is not None:
@@ -215,11 +228,11 @@ def run_profiles(
         duration = time.monotonic() - start
         outcome = _exit_code(code, tally)
         _summarise(console, tally, duration, settings.seed)
-        if json_file is not None:
-            _write_json(json_file, tally, duration, settings.seed, paths, outcome)
         if report is not None and results.is_dir():
             made = _make_report(console, results, report)
             outcome = outcome if made or outcome else ExitCode.BENCH_TROUBLE
+    if json_file is not None:
+        _write_json(json_file, tally, duration, settings.seed, paths, outcome)
     return outcome
 
 
@@ -247,16 +260,33 @@ def _require_report_tool() -> None:
         )
 
 
+def _require_writable(file: Path) -> None:
+    """Empty the file, so that what an earlier run left there is not taken for this one's."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    except OSError as error:
+        raise UsageMistake(
+            f"--json: {file} cannot be written: {error.strerror or error}",
+            remedy="name a file in a directory that you may write to",
+        ) from None
+
+
 def _pytest_arguments(
     paths: list[Path], values: dict[str, Any], seed: int, output: Path
 ) -> list[str]:
-    """Return pytest's arguments: our suites, none of the ini files around, the same options."""
+    """Return pytest's arguments: our suites, none of the ini files around, the same options.
+
+    The order of the tests is fixed, for the same seed to give the same octets: the adapter goes
+    from test to test.
+    """
     suites = folder("suites")
     arguments = [
         str(suites),
         f"--rootdir={suites}",
         f"-c{os.devnull}",
         "--import-mode=importlib",
+        "-pno:randomly",
         "-oasyncio_default_fixture_loop_scope=function",
         f"-ocache_dir={output.absolute() / '.pytest_cache'}",
         "-q",
@@ -349,8 +379,7 @@ def _write_json(
         ],
     }
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    if str(file) == "-":
+    if file == _STANDARD_OUTPUT:
         sys.stdout.write(text)
     else:
-        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

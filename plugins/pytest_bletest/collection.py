@@ -146,7 +146,9 @@ def settle(config: pytest.Config, items: list[pytest.Item]) -> None:
         raise pytest.UsageError("\n".join(mistakes))
     kept = [item for item in items if item.get_closest_marker(_NOT_APPLICABLE) is None]
     if len(kept) < len(items):
-        config.stash[STATE].not_applicable += len(items) - len(kept)
+        left_out = [item for item in items if item.get_closest_marker(_NOT_APPLICABLE)]
+        config.stash[STATE].not_applicable += len(left_out)
+        config.hook.pytest_deselected(items=left_out)
         items[:] = kept
 
 

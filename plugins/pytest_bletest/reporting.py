@@ -81,11 +81,13 @@ class Reporter:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note on each failure whose fault it is; pytest-xdist carries the note home."""
+        """Note on each failure whose fault it is, and what it is called."""
         report = yield
         if report.failed and call.excinfo is not None:
             error = call.excinfo.value
-            report.__dict__["ble_owner"] = owner_of(error)  # pytest-xdist carries it home
+            # What stands in its dict, pytest-xdist carries home.
+            report.__dict__["ble_owner"] = owner_of(error)
+            report.__dict__["ble_error"] = type(error).__name__
             item.stash[FINDINGS] = getattr(error, "findings", ())
             if self._state.used and not self._config.option.fulltrace:
                 report.longrepr = told(item, error) or report.longrepr
