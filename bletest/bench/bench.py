@@ -47,7 +47,7 @@ class Bench:
 
     async def __aenter__(self) -> Self:
         if self.settings.adapter == VIRTUAL:
-            self.air = VirtualLink(seed=self.settings.seed)
+            self.air = VirtualLink(seed=self.settings.seed, path=self.settings.link.path)
         return self
 
     async def __aexit__(

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from bletest.bench.link_options import parse_link
 from bletest.bench.settings import (
     EMULATED,
     VIRTUAL,
@@ -52,6 +53,7 @@ OPTIONS = (
     Option("adapter", "RADIO", "the client's radio: virtual, or a bumble transport", VIRTUAL),
     Option("device", "DEVICE", "emulated, an address, name:NAME or service:UUID", EMULATED),
     Option("emulate-on", "TRANSPORT", "the radio of an emulated device (else the virtual air)"),
+    Option("link", "KEYS", "the virtual air, as KEY=VALUE,…: path=short or path=hci"),
     Option("clock", "CLOCK", "auto, virtual or real", ClockChoice.AUTO),
     Option("allow", "EFFECTS", "side effects allowed on a real device beside stores", many=True),
     Option("strict", "", "a skip for want of a capability fails the test", flag=True),
@@ -88,6 +90,7 @@ def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_se
         adapter=adapter if adapter == VIRTUAL else parse_transport("--ble-adapter", adapter),
         device=parse_device("--ble-device", given.text("device")),
         emulate_on=parse_transport("--ble-emulate-on", emulate_on) if emulate_on else None,
+        link=parse_link("--ble-link", given.text("link")),
         clock=_choice(given, "clock", ClockChoice),
         allow=parse_allow("--ble-allow", allow) if allow else frozenset(),
         strict=given.flag("strict"),

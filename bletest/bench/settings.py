@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 
+from bletest.bench.link_options import LinkOptions
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.effects import SideEffect
 from bletest.errors import UsageMistake
@@ -115,12 +116,14 @@ class Settings:
 
     ``adapter`` is ``"virtual"`` or a bumble transport, ``device`` None for the emulated device.
     ``emulate_on`` is the transport that gives an emulated device its radio, None for the
-    virtual air. ``timeout_scale`` multiplies every time a client waits.
+    virtual air, ``link`` says how that carries. ``timeout_scale`` multiplies every time a client
+    waits.
     """
 
     adapter: str = VIRTUAL
     device: DeviceSelector | None = None
     emulate_on: str | None = None
+    link: LinkOptions = field(default_factory=LinkOptions)
     clock: ClockChoice = ClockChoice.AUTO
     allow: frozenset[SideEffect] = frozenset()
     strict: bool = False

@@ -1,6 +1,7 @@
 """One end of a connection on the virtual air, and what its parameters may be."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ class VirtualConnection(Connection):
     """One end of a connection, which knows the other end itself instead of its address.
 
     ``interval`` is in units of 1.25 ms, ``latency`` in connection events, ``timeout`` in units
-    of 10 ms, as in HCI. ``peer`` is None once the other end has vanished.
+    of 10 ms, as in HCI. ``peer`` is None once the other end has vanished. ``is_up`` ends with
+    this end of the connection. On the short data path, ``take_frame`` is the host's, which
+    then exchanges L2CAP frames with the air through it and :meth:`send`, without HCI.
     """
 
     controller: "VirtualController"
@@ -25,9 +28,17 @@ class VirtualConnection(Connection):
     timeout: int = 0
     peer: "VirtualConnection | None" = field(default=None, repr=False)
     supervision: asyncio.TimerHandle | None = field(default=None, repr=False)
+    is_up: bool = True
+    is_short: bool = False
+    take_frame: Callable[[bytes], None] | None = field(default=None, repr=False)
+
+    def send(self, frame: bytes) -> None:
+        """Send one whole L2CAP frame; it is lost if this end or the peer is gone."""
+        if self.is_up:
+            self.controller.link.send_data(self, frame)
 
     def on_acl_pdu(self, pdu: bytes) -> None:
-        """Send one L2CAP frame that the host has handed over completely."""
+        """Send one L2CAP frame that the host has handed over in HCI packets."""
         self.controller.link.send_data(self, pdu)
 
     def send_ll_control_pdu(self, packet: ll.ControlPdu) -> None:

@@ -13,8 +13,10 @@ from bumble.transport.common import TransportSink
 
 from bletest.link.advertiser import Advertiser, AdvertisingType, ReportType
 from bletest.link.connection import VirtualConnection, has_legal_parameters
+from bletest.link.data_path import DataPath
 
 if TYPE_CHECKING:
+    from bletest.link.host import AttHost
     from bletest.link.virtual import VirtualLink
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,8 @@ class VirtualController(Controller):
         self._accept_list: dict[hci.Address, None] = {}
         self._reported: set[tuple[hci.Address, int]] = set()
         self._rng = random.Random(f"{link.seed}/{name}/controller")
+        self.our_host: AttHost | None = None
+        self._to_host_count = 0
         super().__init__(name, link=link, public_address=public_address)
         self.le_legacy_advertiser = Advertiser(self)
 
@@ -119,7 +123,20 @@ class VirtualController(Controller):
 
     def _to_host(self, packet: bytes) -> None:
         if self.hci_sink is not None:
+            self._to_host_count += 1
             asyncio.get_running_loop().call_soon(_deliver, self, self.hci_sink, packet)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether packets are on their way to the host: whoever comes now stands behind them."""
+        return self._to_host_count > 0
+
+    def set_packet_sink(self, sink: TransportSink | None) -> None:
+        """Take another host, or none; one of ours says so by :attr:`our_host` afterwards."""
+        self.our_host = None
+        for connection in self.le_connections.values():
+            connection.take_frame = None
+        super().set_packet_sink(sink)
 
     # Advertising and scanning.
 
@@ -284,6 +301,7 @@ class VirtualController(Controller):
         )
         ours = self.new_connection(hci.Role.CENTRAL, own, advertiser.address, pending)
         ours.peer, theirs.peer = theirs, ours
+        ours.is_short = theirs.is_short = self.is_short and advertiser.controller.is_short
 
     def accepts(self, advertiser: Advertiser, initiator: hci.Address) -> bool:
         """Whether a CONNECT_IND of ``initiator`` is answered (Vol 6, Part B, 4.3.2)."""
@@ -338,7 +356,10 @@ class VirtualController(Controller):
 
     def on_data(self, connection: VirtualConnection, pdu: bytes) -> None:
         """Hand one L2CAP frame from the peer to the host, in packets of the usual length."""
-        if not self._is_up(connection):
+        if not connection.is_up:
+            return
+        if connection.take_frame is not None and not self._to_host_count:
+            connection.take_frame(pdu)
             return
         size = self.le_acl_data_packet_length
         # Packet boundary flag 0b10 starts a frame, 0b01 continues it (Vol 4, Part E, 5.4.2).
@@ -350,7 +371,7 @@ class VirtualController(Controller):
 
     def on_control(self, connection: VirtualConnection, pdu: ll.ControlPdu) -> None:
         """Act on one link-layer control PDU from the peer."""
-        if self._is_up(connection):
+        if connection.is_up:
             if isinstance(pdu, ll.ConnectionUpdateInd):
                 connection.update(pdu)
             super().on_ll_control_pdu(connection.peer_address, pdu)
@@ -367,7 +388,7 @@ class VirtualController(Controller):
 
     def on_le_disconnected(self, connection: Connection, reason: int) -> None:
         """End a connection and tell the host why."""
-        if isinstance(connection, VirtualConnection) and self._is_up(connection):
+        if isinstance(connection, VirtualConnection) and connection.is_up:
             self._forget(connection)
             self.send_hci_packet(
                 hci.HCI_Disconnection_Complete_Event(
@@ -376,15 +397,14 @@ class VirtualController(Controller):
             )
 
     def _forget(self, connection: VirtualConnection) -> None:
+        # What is on its way to it belongs to nobody from now on, even if the same two addresses
+        # connect again.
+        connection.is_up = False
+        connection.take_frame = None
         del self.le_connections[connection.peer_address]
         if connection.supervision is not None:
             connection.supervision.cancel()
             connection.supervision = None
-
-    def _is_up(self, connection: VirtualConnection) -> bool:
-        # A PDU that was on its way when the connection ended belongs to nobody, even if the
-        # same two addresses have connected again since.
-        return self.le_connections.get(connection.peer_address) is connection
 
     def on_hci_disconnect_command(self, command: hci.HCI_Disconnect_Command) -> None:
         """Vol 4, Part E, 7.1.6: the peer gets the reason, this host 0x16."""
@@ -411,8 +431,18 @@ class VirtualController(Controller):
         self, connection: Connection, request: ll.EncReq, long_term_key: bytes | None
     ) -> None:
         """Go on with encryption, unless the connection has ended meanwhile."""
-        if isinstance(connection, VirtualConnection) and self._is_up(connection):
+        if isinstance(connection, VirtualConnection) and connection.is_up:
             super().on_le_long_term_key_reply(connection, request, long_term_key)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the host is ours and may do without HCI packets."""
+        return self.our_host is not None and self.link.path is DataPath.SHORT
+
+    def find_short(self, handle: int) -> VirtualConnection | None:
+        """Return a connection whose frames need no HCI at either end, None for any other."""
+        connection = self._find(handle)
+        return connection if connection is not None and connection.is_short else None
 
     def _find(self, handle: int) -> VirtualConnection | None:
         for connection in self.le_connections.values():
@@ -486,6 +516,7 @@ class VirtualController(Controller):
 
 
 def _deliver(controller: VirtualController, sink: TransportSink, packet: bytes) -> None:
+    controller._to_host_count -= 1
     # What was on its way to a host that has left meanwhile must not reach it, nor its successor.
     if controller.hci_sink is sink:
         sink.on_packet(packet)

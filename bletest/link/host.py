@@ -6,10 +6,12 @@ from collections.abc import Callable
 from functools import partial
 
 from bumble import core, hci
-from bumble.host import Connection, Host
-from bumble.transport.common import TransportLostError
+from bumble.host import Connection, DataPacketQueue, Host
+from bumble.transport.common import TransportLostError, TransportSource
 
 from bletest.att.pdu import goes_to_server
+from bletest.link.connection import VirtualConnection
+from bletest.link.controller import VirtualController
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,9 @@ Observer = Callable[[str, int, bool, bytes], None]
 
 _TO_SERVER = tuple(goes_to_server(opcode) for opcode in range(256))
 
+# L2CAP headers of the ATT channel for all PDUs of usual lengths (Vol 3, Part A, 3.1).
+_ATT_HEADERS = tuple(struct.pack("<HH", length, ATT_CID) for length in range(600))
+
 # What bumble's parsers of SMP and L2CAP signalling raise for octets they do not expect. Some
 # of them index, unpack or look up an enumeration without checking lengths first.
 _UNPARSABLE = (
@@ -39,6 +44,16 @@ _UNPARSABLE = (
     AssertionError,
     core.BaseBumbleError,
 )
+
+
+class _NothingQueued(DataPacketQueue):
+    """What flow control sees of a connection whose frames never wait for a controller."""
+
+    async def drain(self, connection_handle: int) -> None:
+        """Return at once."""
+
+
+_NOTHING_QUEUED = _NothingQueued(max_packet_size=0xFFFF, max_in_flight=1, send=lambda _: None)
 
 
 class AttHost(Host):
@@ -65,10 +80,23 @@ class AttHost(Host):
     def __init__(self) -> None:
         super().__init__()
         self.lost = False
+        self._routes: dict[int, VirtualConnection] = {}
+
+    def set_packet_source(self, source: TransportSource) -> None:
+        """Take packets from a controller; one on the virtual air learns that its host is ours."""
+        super().set_packet_source(source)
+        if isinstance(source, VirtualController):
+            source.our_host = self
 
     def send_att(self, connection_handle: int, pdu: bytes) -> None:
         """Send one ATT PDU, whatever it holds. Nothing is sent on an unknown handle."""
-        self.send_l2cap_pdu(connection_handle, ATT_CID, pdu)
+        route = self._routes.get(connection_handle)
+        if route is None or len(pdu) >= len(_ATT_HEADERS):
+            self.send_l2cap_pdu(connection_handle, ATT_CID, pdu)
+            return
+        if self.observe is not None:
+            self.observe("att", connection_handle, True, pdu)
+        route.send(_ATT_HEADERS[len(pdu)] + pdu)
 
     def send_l2cap_pdu(self, connection_handle: int, cid: int, pdu: bytes) -> None:
         """Send one L2CAP frame (basic mode) on a fixed or dynamic channel."""
@@ -77,7 +105,26 @@ class AttHost(Host):
                 self.observe("att", connection_handle, True, pdu)
             elif cid == SMP_CID:
                 self.observe("smp", connection_handle, True, pdu)
-        super().send_l2cap_pdu(connection_handle, cid, pdu)
+        route = self._routes.get(connection_handle)
+        if route is None:
+            super().send_l2cap_pdu(connection_handle, cid, pdu)
+        else:
+            route.send(struct.pack("<HH", len(pdu), cid) + pdu)
+
+    def send_acl_sdu(self, connection_handle: int, sdu: bytes) -> None:
+        """Send one L2CAP frame that is complete with its header: signalling, CoC."""
+        route = self._routes.get(connection_handle)
+        if route is not None and len(sdu) >= 4 and sdu[0] | sdu[1] << 8 == len(sdu) - 4:
+            route.send(sdu)
+        else:
+            # What its header does not fit is for the controllers to make something of.
+            super().send_acl_sdu(connection_handle, sdu)
+
+    def get_data_packet_queue(self, connection_handle: int) -> DataPacketQueue | None:
+        """Return the queue to the controller; on the short path nothing ever waits in it."""
+        if connection_handle in self._routes:
+            return _NOTHING_QUEUED
+        return super().get_data_packet_queue(connection_handle)
 
     def on_l2cap_pdu(self, connection: Connection, cid: int, pdu: bytes) -> None:
         """Route one L2CAP frame that came from the peer."""
@@ -122,7 +169,21 @@ class AttHost(Host):
         super().on_hci_le_connection_complete_event(event)
         connection = self.connections.get(event.connection_handle)
         if event.status == hci.HCI_SUCCESS and connection is not None:
-            connection.assembler.callback = partial(self._on_frame, connection)
+            take_frame = partial(self._on_frame, connection)
+            connection.assembler.callback = take_frame
+            if isinstance(self.hci_sink, VirtualController):
+                route = self.hci_sink.find_short(event.connection_handle)
+                if route is not None:
+                    route.take_frame = take_frame
+                    self._routes[event.connection_handle] = route
+
+    def on_hci_disconnection_complete_event(
+        self, event: hci.HCI_Disconnection_Complete_Event
+    ) -> None:
+        """Note that a connection has ended, and its route with it."""
+        if event.status == hci.HCI_SUCCESS:
+            self._routes.pop(event.connection_handle, None)
+        super().on_hci_disconnection_complete_event(event)
 
     def _on_frame(self, connection: Connection, frame: bytes) -> None:
         self.on_l2cap_pdu(connection, frame[2] | frame[3] << 8, frame[4:])
@@ -146,5 +207,6 @@ class AttHost(Host):
             )
         self.emit("flush")
         self.connections.clear()
+        self._routes.clear()
         if self.on_lost is not None:
             self.on_lost("the transport to the controller has ended")

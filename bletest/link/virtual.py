@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from bumble import hci, ll
 from bumble.link import LocalLink
@@ -10,9 +12,13 @@ from bumble.link import LocalLink
 from bletest.link.advertiser import Advertiser
 from bletest.link.connection import VirtualConnection
 from bletest.link.controller import VirtualController
+from bletest.link.data_path import DataPath
 
 RSSI = -50
 """dBm at which everybody hears everybody, until a link model says otherwise."""
+
+IN_ONE_TURN = 64
+"""PDUs that the air delivers before it lets others on the loop have a turn."""
 
 
 class VirtualLink(LocalLink):
@@ -20,13 +26,16 @@ class VirtualLink(LocalLink):
 
     Advertisements reach only controllers that scan or initiate, and no timer runs while nobody
     does. Everything random on the air comes from ``seed``; the order of events depends on
-    nothing but the order of calls. Data and link-layer control of a connection share one queue
-    in each direction.
+    nothing but the order of calls. Data and link-layer control share one queue, so that neither
+    overtakes the other. ``path`` may be :attr:`DataPath.HCI` to see every packet.
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
+    def __init__(self, *, seed: int = 0, path: DataPath = DataPath.SHORT) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.seed = seed
+        self.path = path
+        self._on_its_way: deque[tuple[Callable[[VirtualConnection, Any], None], Any, Any]] = deque()
+        self._delivering = False
         self._members: dict[VirtualController, None] = {}
         self._advertisers: dict[hci.Address, dict[VirtualController, Advertiser]] = {}
         self._scanners: dict[VirtualController, None] = {}
@@ -145,10 +154,35 @@ class VirtualLink(LocalLink):
         """Carry one L2CAP frame to the peer; it is lost if the peer is gone."""
         peer = sender.peer
         if peer is not None:
-            asyncio.get_running_loop().call_soon(peer.controller.on_data, peer, pdu)
+            self._on_its_way.append((peer.controller.on_data, peer, pdu))
+            if not self._delivering:
+                self._delivering = True
+                asyncio.get_running_loop().call_soon(self._deliver)
 
     def send_control(self, sender: VirtualConnection, pdu: ll.ControlPdu) -> None:
         """Carry one link-layer control PDU to the peer; it is lost if the peer is gone."""
         peer = sender.peer
         if peer is not None:
-            asyncio.get_running_loop().call_soon(peer.controller.on_control, peer, pdu)
+            self._on_its_way.append((peer.controller.on_control, peer, pdu))
+            if not self._delivering:
+                self._delivering = True
+                asyncio.get_running_loop().call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        """Deliver what is on its way, and what is sent in answer to it, in order.
+
+        A request and its response take one turn of the loop together: a turn costs more than
+        either.
+        """
+        queue = self._on_its_way
+        left = IN_ONE_TURN
+        try:
+            while queue and left:
+                left -= 1
+                deliver, receiver, pdu = queue.popleft()
+                deliver(receiver, pdu)
+        finally:
+            if queue:
+                asyncio.get_running_loop().call_soon(self._deliver)
+            else:
+                self._delivering = False

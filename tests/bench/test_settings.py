@@ -12,6 +12,7 @@ from bletest.bench.settings import (
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.effects import SideEffect
 from bletest.errors import UsageMistake
+from bletest.link.data_path import DataPath
 
 HEART_RATE_STRAP = DeviceSelector(SelectBy.NAME, "HR-Strap")
 
@@ -47,6 +48,11 @@ def test_a_real_adapter_makes_time_real_and_says_so() -> None:
     assert settings.device == HEART_RATE_STRAP
 
 
+def test_the_data_path_of_the_virtual_air_can_be_chosen() -> None:
+    assert build_settings(Typed(link="path=hci")).link.path is DataPath.HCI
+    assert build_settings(Typed()).link.path is DataPath.SHORT
+
+
 def test_a_real_clock_can_be_asked_for_on_the_virtual_air() -> None:
     assert Settings(clock=ClockChoice.REAL).real_because == "--ble-clock real"
 
@@ -64,6 +70,10 @@ def test_a_real_clock_can_be_asked_for_on_the_virtual_air() -> None:
             {"adapter": "usb:0", "device": "name:X", "emulate_on": "usb:1"},
             ["give one of the two"],
         ),
+        ({"link": "path=long"}, ["--ble-link", "path=long", "short, hci"]),
+        ({"link": "hci"}, ["--ble-link", "path"]),
+        ({"link": "speed=3"}, ["--ble-link", "speed=3", "path"]),
+        ({"link": "path=hci,path=hci"}, ["--ble-link", "path is given twice"]),
         ({"clock": "fast"}, ["--ble-clock", "auto, virtual, real"]),
         (
             {"clock": "virtual", "adapter": "usb:0", "device": "name:X"},
