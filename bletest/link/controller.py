@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import struct
 from typing import TYPE_CHECKING
 
@@ -11,19 +10,18 @@ from bumble.controller import Connection, Controller
 from bumble.core import PhysicalTransport
 from bumble.transport.common import TransportSink
 
-from bletest.link.advertiser import Advertiser, AdvertisingType, ReportType
+from bletest.link.addresses import ErrorCode, Status, Success
+from bletest.link.advertiser import Advertiser, AdvertisingType
 from bletest.link.connection import VirtualConnection, has_legal_parameters
 from bletest.link.data_path import DataPath
+from bletest.link.initiator import InitiatingController
+from bletest.link.scanner import ScanningController
 
 if TYPE_CHECKING:
     from bletest.link.host import AttHost
     from bletest.link.virtual import VirtualLink
 
 logger = logging.getLogger(__name__)
-
-Success = hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
-Status = hci.HCI_StatusReturnParameters
-ErrorCode = hci.HCI_ErrorCode
 
 _COMMAND = bytes((hci.HCI_COMMAND_PACKET,))
 
@@ -40,16 +38,14 @@ _ANSWERED_UNASKED = frozenset(
 )
 
 
-class VirtualController(Controller):
+class VirtualController(ScanningController, InitiatingController):
     """A Bluetooth LE controller with legacy advertising, made by ``VirtualLink``.
 
     It offers neither extended advertising nor LL privacy, so that every host stack takes the
     path of the basic events and of connections by their plain addresses.
     """
 
-    link: "VirtualLink"
     le_legacy_advertiser: Advertiser
-    le_connections: dict[hci.Address, VirtualConnection]  # type: ignore[assignment]
 
     le_features = (
         hci.LeFeatureMask.LE_ENCRYPTION
@@ -65,20 +61,9 @@ class VirtualController(Controller):
     supported_max_rx_time = 2120
 
     def __init__(self, name: str, link: "VirtualLink", public_address: hci.Address) -> None:
-        self._accept_list: dict[hci.Address, None] = {}
-        self._reported: set[tuple[hci.Address, int]] = set()
-        self._rng = random.Random(f"{link.seed}/{name}/controller")
         self.our_host: AttHost | None = None
-        self._to_host_count = 0
-        super().__init__(name, link=link, public_address=public_address)
+        super().__init__(name, link, public_address)
         self.le_legacy_advertiser = Advertiser(self)
-
-    def own_address(self, own_address_type: int) -> hci.Address:
-        """Return the address that an ``Own_Address_Type`` of HCI stands for."""
-        # 0x02 and 0x03 ask for a resolvable address if there is one, which there never is.
-        if own_address_type in (hci.OwnAddressType.PUBLIC, hci.OwnAddressType.RESOLVABLE_OR_PUBLIC):
-            return self.public_address
-        return self.random_address
 
     def fall_silent(self) -> None:
         """Stop everything on the air at once, saying nothing to host or peers."""
@@ -117,20 +102,6 @@ class VirtualController(Controller):
             if is_command:
                 self._send_hci_command_status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR, opcode)
 
-    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
-        """Send an event or data to the host, in a later turn of the loop."""
-        self._to_host(bytes(packet))
-
-    def _to_host(self, packet: bytes) -> None:
-        if self.hci_sink is not None:
-            self._to_host_count += 1
-            asyncio.get_running_loop().call_soon(_deliver, self, self.hci_sink, packet)
-
-    @property
-    def has_news(self) -> bool:
-        """Whether packets are on their way to the host: whoever comes now stands behind them."""
-        return self._to_host_count > 0
-
     def set_packet_sink(self, sink: TransportSink | None) -> None:
         """Take another host, or none; one of ours says so by :attr:`our_host` afterwards."""
         self.our_host = None
@@ -138,48 +109,11 @@ class VirtualController(Controller):
             connection.take_frame = None
         super().set_packet_sink(sink)
 
-    # Advertising and scanning.
-
-    def on_heard(self, advertiser: Advertiser) -> None:
-        """Report an advertising event to the scanning host (Vol 4, Part E, 7.7.65.2)."""
-        if advertiser.is_directed and advertiser.peer_address != self.own_address(
-            self.le_scan_own_address_type
-        ):
-            return
-        if self.le_scanning_filter_policy & 1 and advertiser.address not in self._accept_list:
-            return
-        data = b"" if advertiser.is_directed else advertiser.advertising_data
-        self._report(advertiser, advertiser.report_type, data)
-        if self.le_scan_type == 1 and advertiser.is_scannable:
-            self._report(advertiser, ReportType.SCAN_RSP, advertiser.scan_response_data)
-
-    def _report(self, advertiser: Advertiser, kind: ReportType, data: bytes) -> None:
-        address = advertiser.address
-        if self.filter_duplicates:
-            if (address, kind) in self._reported:
-                return
-            self._reported.add((address, kind))
-        # Subevent 0x02 with one report. Written out: an event object for each of thousands of
-        # reports is what scanning costs most.
-        event = struct.pack(
-            "<BBBB6sB", 0x02, 1, kind, address.address_type, bytes(address), len(data)
-        )
-        rssi = self.link.rssi(advertiser.controller, self).to_bytes(1, "little", signed=True)
-        self._to_host(
-            bytes((hci.HCI_EVENT_PACKET, 0x3E, len(event) + len(data) + 1)) + event + data + rssi
-        )
+    # Advertising.
 
     def on_directed_advertising_timeout(self, peer_address: hci.Address) -> None:
         """Tell the host that high duty cycle directed advertising found nobody."""
         self._send_connection_failure(ErrorCode.ADVERTISING_TIMEOUT_ERROR, peer_address)
-
-    def on_hci_le_set_random_address_command(
-        self, command: hci.HCI_LE_Set_Random_Address_Command
-    ) -> Status:
-        """Vol 4, Part E, 7.8.4: not while the address is in use."""
-        if self.le_legacy_advertiser.enabled or self.le_scan_enable or self.pending_le_connection:
-            return Status(ErrorCode.COMMAND_DISALLOWED_ERROR)
-        return super().on_hci_le_set_random_address_command(command)
 
     def on_hci_le_set_advertising_parameters_command(
         self, command: hci.HCI_LE_Set_Advertising_Parameters_Command
@@ -205,103 +139,7 @@ class VirtualController(Controller):
             return Status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR)
         return super().on_hci_le_set_advertising_enable_command(command)
 
-    def on_hci_le_set_scan_enable_command(
-        self, command: hci.HCI_LE_Set_Scan_Enable_Command
-    ) -> Status:
-        """Vol 4, Part E, 7.8.11."""
-        self._reported.clear()
-        status = super().on_hci_le_set_scan_enable_command(command)
-        self.link.set_scanning(self, self.le_scan_enable)
-        return status
-
-    def on_hci_le_clear_filter_accept_list_command(
-        self, _command: hci.HCI_LE_Clear_Filter_Accept_List_Command
-    ) -> Status:
-        """Vol 4, Part E, 7.8.15."""
-        self._accept_list.clear()
-        return Success
-
-    def on_hci_le_add_device_to_filter_accept_list_command(
-        self, command: hci.HCI_LE_Add_Device_To_Filter_Accept_List_Command
-    ) -> Status:
-        """Vol 4, Part E, 7.8.16."""
-        if len(self._accept_list) >= self.filter_accept_list_size:
-            return Status(ErrorCode.MEMORY_CAPACITY_EXCEEDED_ERROR)
-        self._accept_list[command.address] = None
-        return Success
-
-    def on_hci_le_remove_device_from_filter_accept_list_command(
-        self, command: hci.HCI_LE_Remove_Device_From_Filter_Accept_List_Command
-    ) -> Status:
-        """Vol 4, Part E, 7.8.17."""
-        self._accept_list.pop(command.address, None)
-        return Success
-
     # Connections.
-
-    def on_hci_le_create_connection_command(
-        self, command: hci.HCI_LE_Create_Connection_Command
-    ) -> None:
-        """Vol 4, Part E, 7.8.12: wait for a connectable advertisement of the peer."""
-        by_list = bool(command.initiator_filter_policy)
-        if self.pending_le_connection:
-            status = ErrorCode.COMMAND_DISALLOWED_ERROR
-        elif not by_list and command.peer_address in self.le_connections:
-            status = ErrorCode.CONNECTION_ALREADY_EXISTS_ERROR
-        elif not has_legal_parameters(command) or not any(
-            bytes(self.own_address(command.own_address_type))
-        ):
-            status = ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR
-        else:
-            status = ErrorCode.SUCCESS
-            self.pending_le_connection = command
-            self.link.set_initiating(self, None if by_list else command.peer_address)
-        self._send_hci_command_status(status, command.op_code)
-
-    def on_hci_le_create_connection_cancel_command(
-        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
-    ) -> Status:
-        """Vol 4, Part E, 7.8.13: the LE Connection Complete follows the Command Complete."""
-        pending = self.pending_le_connection
-        if pending is None:
-            return Status(ErrorCode.COMMAND_DISALLOWED_ERROR)
-        self.pending_le_connection = None
-        self.link.stop_initiating(self)
-        asyncio.get_running_loop().call_soon(
-            self._send_connection_failure,
-            ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
-            pending.peer_address,
-        )
-        return Success
-
-    def on_candidate(self, advertiser: Advertiser) -> None:
-        """Connect if this is the advertiser that the pending command waits for."""
-        pending = self.pending_le_connection
-        if not isinstance(pending, hci.HCI_LE_Create_Connection_Command):
-            return
-        own = self.own_address(pending.own_address_type)
-        wanted = (
-            advertiser.address in self._accept_list
-            if pending.initiator_filter_policy
-            else advertiser.address == pending.peer_address
-        )
-        if (
-            not wanted
-            or not advertiser.is_connectable
-            or (advertiser.is_directed and advertiser.peer_address != own)
-            or advertiser.address in self.le_connections
-            or not advertiser.controller.accepts(advertiser, own)
-        ):
-            return
-        self.pending_le_connection = None
-        self.link.stop_initiating(self)
-        advertiser.stop()
-        theirs = advertiser.controller.new_connection(
-            hci.Role.PERIPHERAL, advertiser.address, own, pending
-        )
-        ours = self.new_connection(hci.Role.CENTRAL, own, advertiser.address, pending)
-        ours.peer, theirs.peer = theirs, ours
-        ours.is_short = theirs.is_short = self.is_short and advertiser.controller.is_short
 
     def accepts(self, advertiser: Advertiser, initiator: hci.Address) -> bool:
         """Whether a CONNECT_IND of ``initiator`` is answered (Vol 6, Part B, 4.3.2)."""
@@ -457,7 +295,7 @@ class VirtualController(Controller):
         self.fall_silent()
         self.le_legacy_advertiser = Advertiser(self)
         self._accept_list.clear()
-        self._reported.clear()
+        self.forget_reports()
         self.le_scan_type = 0
         self.le_scanning_filter_policy = 0
         self.random_address = hci.Address.ANY_RANDOM
@@ -513,13 +351,6 @@ class VirtualController(Controller):
         return hci.HCI_LE_Rand_ReturnParameters(
             status=ErrorCode.SUCCESS, random_number=self._rng.randbytes(8)
         )
-
-
-def _deliver(controller: VirtualController, sink: TransportSink, packet: bytes) -> None:
-    controller._to_host_count -= 1
-    # What was on its way to a host that has left meanwhile must not reach it, nor its successor.
-    if controller.hci_sink is sink:
-        sink.on_packet(packet)
 
 
 def _has_handler(opcode: int) -> bool:

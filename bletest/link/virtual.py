@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from bumble import hci, ll
+from bumble.controller import Controller
 from bumble.link import LocalLink
 
 from bletest.link.advertiser import Advertiser
 from bletest.link.connection import VirtualConnection
 from bletest.link.controller import VirtualController
 from bletest.link.data_path import DataPath
+from bletest.link.initiator import InitiatingController
+from bletest.link.scanner import ScanningController
 
 RSSI = -50
 """dBm at which everybody hears everybody, until a link model says otherwise."""
@@ -38,9 +41,9 @@ class VirtualLink(LocalLink):
         self._delivering = False
         self._members: dict[VirtualController, None] = {}
         self._advertisers: dict[hci.Address, dict[VirtualController, Advertiser]] = {}
-        self._scanners: dict[VirtualController, None] = {}
+        self._scanners: dict[ScanningController, None] = {}
         # What each initiator waits for: an address, or None for any on its filter accept list.
-        self._initiators: dict[VirtualController, hci.Address | None] = {}
+        self._initiators: dict[InitiatingController, hci.Address | None] = {}
         self._addresses = random.Random(f"{seed}/public addresses")
 
     @property
@@ -80,7 +83,7 @@ class VirtualLink(LocalLink):
         controller.set_packet_sink(None)
         self._members.pop(controller, None)
 
-    def rssi(self, sender: VirtualController, receiver: VirtualController) -> int:
+    def rssi(self, sender: Controller, receiver: Controller) -> int:
         """Return at how many dBm ``receiver`` hears ``sender``."""
         return RSSI
 
@@ -108,7 +111,7 @@ class VirtualLink(LocalLink):
             if initiator is not advertiser.controller and advertiser.enabled:
                 initiator.on_candidate(advertiser)
 
-    def set_scanning(self, controller: VirtualController, scanning: bool) -> None:
+    def set_scanning(self, controller: ScanningController, scanning: bool) -> None:
         """Note that a controller scans, or no longer does."""
         if scanning:
             self._scanners[controller] = None
@@ -116,7 +119,7 @@ class VirtualLink(LocalLink):
         elif self._scanners.pop(controller, controller) is None and not self._scanners:
             self._for_each_advertiser(self._disarm_unless_awaited)
 
-    def set_initiating(self, controller: VirtualController, address: hci.Address | None) -> None:
+    def set_initiating(self, controller: InitiatingController, address: hci.Address | None) -> None:
         """Note that a controller waits for an address, or for any on its accept list (None)."""
         self._initiators[controller] = address
         if address is None:
@@ -125,7 +128,7 @@ class VirtualLink(LocalLink):
             for advertiser in tuple(self._advertisers.get(address, {}).values()):
                 advertiser.arm()
 
-    def stop_initiating(self, controller: VirtualController) -> None:
+    def stop_initiating(self, controller: InitiatingController) -> None:
         """Note that a controller waits for nobody any more."""
         address = self._initiators.pop(controller, None)
         if self._scanners:

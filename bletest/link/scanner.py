@@ -1,0 +1,62 @@
+"""The scanner of a virtual controller: what it hears, and reports to its host."""
+
+import struct
+from typing import TYPE_CHECKING
+
+from bumble import hci
+
+from bletest.link.addresses import AddressedController, Status
+from bletest.link.advertiser import Advertiser, ReportType
+
+if TYPE_CHECKING:
+    from bletest.link.virtual import VirtualLink
+
+
+class ScanningController(AddressedController):
+    """Reports to its host what it hears while it scans."""
+
+    def __init__(self, name: str, link: "VirtualLink", public_address: hci.Address) -> None:
+        self._reported: set[tuple[hci.Address, int]] = set()
+        super().__init__(name, link, public_address)
+
+    def forget_reports(self) -> None:
+        """Let duplicates of what was reported until now through again."""
+        self._reported.clear()
+
+    def on_heard(self, advertiser: Advertiser) -> None:
+        """Report an advertising event to the scanning host (Vol 4, Part E, 7.7.65.2)."""
+        if advertiser.is_directed and advertiser.peer_address != self.own_address(
+            self.le_scan_own_address_type
+        ):
+            return
+        if self.le_scanning_filter_policy & 1 and advertiser.address not in self._accept_list:
+            return
+        data = b"" if advertiser.is_directed else advertiser.advertising_data
+        self._report(advertiser, advertiser.report_type, data)
+        if self.le_scan_type == 1 and advertiser.is_scannable:
+            self._report(advertiser, ReportType.SCAN_RSP, advertiser.scan_response_data)
+
+    def _report(self, advertiser: Advertiser, kind: ReportType, data: bytes) -> None:
+        address = advertiser.address
+        if self.filter_duplicates:
+            if (address, kind) in self._reported:
+                return
+            self._reported.add((address, kind))
+        # Subevent 0x02 with one report. Written out: an event object for each of thousands of
+        # reports is what scanning costs most.
+        event = struct.pack(
+            "<BBBB6sB", 0x02, 1, kind, address.address_type, bytes(address), len(data)
+        )
+        rssi = self.link.rssi(advertiser.controller, self).to_bytes(1, "little", signed=True)
+        self._to_host(
+            bytes((hci.HCI_EVENT_PACKET, 0x3E, len(event) + len(data) + 1)) + event + data + rssi
+        )
+
+    def on_hci_le_set_scan_enable_command(
+        self, command: hci.HCI_LE_Set_Scan_Enable_Command
+    ) -> Status:
+        """Vol 4, Part E, 7.8.11."""
+        self.forget_reports()
+        status = super().on_hci_le_set_scan_enable_command(command)
+        self.link.set_scanning(self, self.le_scan_enable)
+        return status
