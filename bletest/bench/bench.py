@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from itertools import chain, count
 from types import TracebackType
 from typing import Self
 
@@ -44,6 +45,7 @@ class Bench:
         self._adapter: BumbleAdapter | None = None
         self._adapter_trouble: AdapterUnusable | None = None
         self._sink: EventSink = nowhere
+        self._names: set[str] = set()
 
     async def __aenter__(self) -> Self:
         if self.settings.adapter == VIRTUAL:
@@ -150,16 +152,16 @@ class Bench:
                 remedy="name the device with --ble-device, or give the emulated one a radio of "
                 "its own with --ble-emulate-on",
             )
-        station = await self._open(
-            self.settings.emulate_on or VIRTUAL, profile.name, profile.device.address
-        )
-        peripheral = VirtualPeripheral(profile, on_event=self._on_event)
-        try:
+        async with AsyncExitStack() as resources:
+            name = resources.enter_context(self._name(profile.name))
+            station = await self._open(
+                self.settings.emulate_on or VIRTUAL, name, profile.device.address
+            )
+            resources.push_async_callback(station.close)
+            peripheral = VirtualPeripheral(profile, on_event=self._on_event)
+            resources.push_async_callback(peripheral.stop)
             await peripheral.start(station)
             yield DeviceUnderTest(profile, peripheral=peripheral, address=peripheral.address)
-        finally:
-            await peripheral.stop()
-            await station.close()
         if peripheral.failures:
             first, *others = peripheral.failures
             more = f" ({len(others)} more like it)" if others else ""
@@ -167,6 +169,17 @@ class Bench:
                 f"a handler of the emulated device raised {type(first).__name__}: {first}{more}",
                 remedy="refuse with AttRefusal(code) where the client should get an error",
             ) from first
+
+    @contextmanager
+    def _name(self, wanted: str) -> Iterator[str]:
+        """Lend a name nobody has: two devices of one profile have randomness of their own."""
+        numbered = (f"{wanted} {number}" for number in count(2))
+        name = next(one for one in chain([wanted], numbered) if one not in self._names)
+        self._names.add(name)
+        try:
+            yield name
+        finally:
+            self._names.discard(name)
 
     async def connect(
         self, device: DeviceUnderTest, *, pair: bool = False, timeout: float | None = None

@@ -50,6 +50,18 @@ def test_the_address_of_an_emulated_device_repeats_with_the_seed() -> None:
     assert clock.run(address(1)) == clock.run(address(1)) != clock.run(address(2))
 
 
+def test_two_devices_of_one_profile_are_not_alike() -> None:
+    async def addresses() -> list[str]:
+        async with Bench(Settings(seed=1)) as bench, bench.device(STRAP) as one:
+            async with bench.device(STRAP) as other:
+                seen = [one.address, other.address]
+            async with bench.device(STRAP) as other:
+                return [*seen, other.address]
+
+    one, other, third = clock.run(addresses())
+    assert one != other == third
+
+
 def test_what_goes_over_the_link_is_recorded_while_somebody_records() -> None:
     async def main() -> list[Event]:
         events: list[Event] = []
