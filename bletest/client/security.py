@@ -13,9 +13,10 @@ from bumble.pairing import PairingConfig, PairingDelegate
 from bletest.client.link import ClientLink
 from bletest.client.reasons import link_reason, pairing_reason
 from bletest.errors import AdapterUnusable, PairingFailed
+from bletest.link.smp import TIMEOUT, PairingTimedOut
 
-PAIRING_TIME = 30.0
-"""Seconds between two commands of the Security Manager at most (Vol 3, Part H, 3.4)."""
+ENCRYPTING = 40.0
+"""Seconds after which a link-layer procedure has failed (Vol 6, Part B, 5.2)."""
 
 
 def just_works(connection: Connection) -> PairingConfig:
@@ -43,10 +44,11 @@ async def pair(link: ClientLink, device: Device) -> None:
     if link.is_encrypted:
         return
     if await bond(device, link.connection) is None:
-        await _settle(link, device.pair(link.connection))
+        # The Security Manager itself gives up a peer that is silent for 30 s (Vol 3, Part H, 3.4).
+        await _settle(link, device.pair(link.connection), within=None)
         link.tell("paired", _describe(link.connection))
     else:
-        await _settle(link, device.encrypt(link.connection))
+        await _settle(link, device.encrypt(link.connection), within=ENCRYPTING)
 
 
 async def bond(device: Device, connection: Connection) -> PairingKeys | None:
@@ -70,19 +72,16 @@ async def forget(device: Device, address: str) -> bool:
     return bool(names)
 
 
-async def _settle(link: ClientLink, procedure: Coroutine[Any, Any, None]) -> None:
+async def _settle(
+    link: ClientLink, procedure: Coroutine[Any, Any, None], *, within: float | None
+) -> None:
     # bumble cancels its own coroutine when the link ends: in a task of its own that cannot be
     # mistaken for a cancellation of whoever waits here.
     task = asyncio.ensure_future(procedure)
     try:
-        await asyncio.wait(
-            {task, link.gone}, timeout=PAIRING_TIME, return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait({task, link.gone}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
         if link.is_up and not task.done():
-            raise PairingFailed(
-                f"pairing with {link.address} did not end within {PAIRING_TIME:g} s;"
-                " no more can be tried on this link"
-            )
+            raise PairingFailed(f"the link to {link.address} was not encrypted within {within:g} s")
     finally:
         if not task.done():
             task.cancel()
@@ -97,6 +96,11 @@ async def _settle(link: ClientLink, procedure: Coroutine[Any, Any, None]) -> Non
 def _translated(link: ClientLink, error: BaseException) -> BaseException:
     if not isinstance(error, BaseBumbleError):
         return error
+    if isinstance(error, PairingTimedOut):
+        return PairingFailed(
+            f"pairing with {link.address}: no answer within {TIMEOUT:g} s;"
+            " no more can be tried on this link"
+        )
     if isinstance(error, ProtocolError) and error.error_namespace == "smp":
         smp_code = int(error.error_code or 0)
         return PairingFailed(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator
+from typing import cast
 
 from bumble import core, hci
 from bumble.device import Device, DeviceConfiguration
@@ -16,6 +17,9 @@ from bletest.errors import AdapterUnusable, UsageMistake
 from bletest.link.clock import real_time
 from bletest.link.controller import VirtualController
 from bletest.link.host import AttHost
+from bletest.link.randomness import Randomness
+from bletest.link.smp import SecurityManager
+from bletest.link.smp import use as use_security_manager
 from bletest.link.trouble import explain_open_failure, explain_setup_failure, explain_silence
 from bletest.link.virtual import VirtualLink
 
@@ -31,7 +35,8 @@ class Station:
 
     ``device`` is the bumble device (LE only, no GATT services, keys in memory, identity address
     type RANDOM), ``host`` its :class:`~bletest.link.host.AttHost`, ``is_virtual`` says whether
-    its controller is on a :class:`~bletest.link.virtual.VirtualLink`.
+    its controller is on a :class:`~bletest.link.virtual.VirtualLink`. Its addresses, keys and
+    nonces come from ``randomness``.
     """
 
     def __init__(
@@ -41,13 +46,13 @@ class Station:
         *,
         controller: VirtualController | None,
         resources: contextlib.AsyncExitStack,
-        rng: random.Random,
+        randomness: Randomness,
     ) -> None:
         self.device = device
         self.host = host
         self.controller = controller
+        self.randomness = randomness
         self._resources = resources
-        self._rng = rng
         self._closed = False
 
     @property
@@ -57,23 +62,34 @@ class Station:
 
     @property
     def address(self) -> str:
-        """The random static address, ``C0:…``."""
+        """The random address it goes by, ``C0:…`` unless it was made private."""
         return str(self.device.random_address)
 
-    async def renew_address(self) -> str:
-        """Take a fresh random static address and return it: to its peers it is a stranger.
+    @property
+    def security_manager(self) -> SecurityManager:
+        """The Security Manager of the device."""
+        return cast("SecurityManager", self.device.smp_manager)
 
+    async def renew_address(self, *, private: bool = False) -> str:
+        """Take a fresh address and return it: random static, or resolvable by its IRK.
+
+        To its peers it is a stranger, or with ``private`` a friend that only bonded ones know.
         Not while it scans, advertises, connects or is connected (Vol 4, Part E, 7.8.4); raises
         :class:`~bletest.errors.AdapterUnusable` where the controller refuses.
         """
-        address = _static_address(None, self._rng)
+        if private:
+            address = self.randomness.resolvable_address(self.device.irk)
+        else:
+            address = self.randomness.static_address()
         try:
             await self.device.send_sync_command(
                 hci.HCI_LE_Set_Random_Address_Command(random_address=address)
             )
         except (hci.HCI_Error, TransportLostError) as error:
             raise AdapterUnusable(f"the controller takes no new address: {error}") from error
-        self.device.random_address = self.device.static_address = address
+        self.device.random_address = address
+        if not private:
+            self.device.static_address = address
         return self.address
 
     async def close(self) -> None:
@@ -113,13 +129,15 @@ async def open_station(
     """Open a station on the air, or on any bumble transport (``usb:0``, ``tcp-client:…``).
 
     ``address`` is a random static address (two top bits set, ``C0:…`` to ``FF:…``); None makes
-    one from ``rng``, as is the IRK. While a station on a transport is open, a virtual clock
-    follows the wall clock. Raises :class:`~bletest.errors.UsageMistake` for any other address,
-    and :class:`~bletest.errors.AdapterUnusable` with a remedy where the transport cannot be
-    opened or the controller does not answer within ``answer_timeout`` seconds.
+    one from ``rng``, from which come the IRK and everything random in pairing too. While a
+    station on a transport is open, a virtual clock follows the wall clock. Raises
+    :class:`~bletest.errors.UsageMistake` for any other address, and
+    :class:`~bletest.errors.AdapterUnusable` with a remedy where the transport cannot be opened
+    or the controller does not answer within ``answer_timeout`` seconds.
     """
-    static_address = _static_address(address, rng)
-    irk = rng.randbytes(16)
+    randomness = Randomness(rng)
+    static_address = randomness.static_address() if address is None else _parse_static(address)
+    irk = randomness.octets("irk", 16)
     async with contextlib.AsyncExitStack() as resources:
         host = AttHost()
         controller = None
@@ -134,6 +152,7 @@ async def open_station(
             host.set_packet_sink(transport.sink)
             host.set_packet_source(transport.source)
         device = _new_device(name, static_address, irk, host)
+        use_security_manager(device, randomness)
         try:
             async with asyncio.timeout(answer_timeout):
                 await device.power_on()
@@ -142,14 +161,16 @@ async def open_station(
         except (hci.HCI_Error, AssertionError, RuntimeError) as error:
             # TransportLostError is a RuntimeError, and bumble asserts what answers look like.
             raise explain_setup_failure(where, error) from error
-        return Station(device, host, controller=controller, resources=resources.pop_all(), rng=rng)
+        return Station(
+            device,
+            host,
+            controller=controller,
+            resources=resources.pop_all(),
+            randomness=randomness,
+        )
 
 
-def _static_address(address: str | None, rng: random.Random) -> hci.Address:
-    if address is None:
-        octets = bytearray(rng.randbytes(6))
-        octets[5] |= 0xC0
-        return hci.Address(bytes(octets), hci.Address.RANDOM_DEVICE_ADDRESS)
+def _parse_static(address: str) -> hci.Address:
     try:
         parsed = hci.Address(address, hci.Address.RANDOM_DEVICE_ADDRESS)
     except (ValueError, core.BaseBumbleError):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from bumble.device import Connection
+from bumble.keys import PairingKeys
 
 from bletest.att.access import LinkSecurity
 from bletest.att.server import ServerBearer
@@ -44,8 +45,8 @@ class ClientLink:
             self.security.authenticated = bond.authenticated
             self.security.secure_connections = bond.secure_connections
 
-    def _on_pairing(self, keys: object) -> None:
-        ltk = getattr(keys, "ltk", None)
+    def _on_pairing(self, keys: PairingKeys) -> None:
+        ltk = keys.ltk or keys.ltk_peripheral
         bond = Bond(
             authenticated=bool(ltk is not None and ltk.authenticated),
             secure_connections=bool(self.connection.sc),

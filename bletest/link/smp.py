@@ -1,0 +1,336 @@
+"""bumble's Security Manager with randomness that is handed in, and repaired where it is wrong.
+
+Subclasses of bumble's ``Manager`` and ``Session``, put into a device by :func:`use`; nothing of
+bumble itself is changed, so that a plain bumble device on the same air keeps its own.
+Paragraphs are those of the Core Specification, Vol 3, Part H.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import cast
+from weakref import WeakSet
+
+from bumble import crypto, smp
+from bumble.core import PhysicalTransport, ProtocolError
+from bumble.crypto.cryptography import EccKey
+from bumble.device import Connection, Device
+from bumble.hci import Address
+from bumble.keys import PairingKeys
+from bumble.pairing import PairingConfig, PairingDelegate
+from bumble.smp import ErrorCode, KeyDistribution, PairingMethod
+
+from bletest.link.randomness import Randomness
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 30.0
+"""Seconds that may pass between two commands of a pairing (3.4)."""
+
+SMALLEST_KEY, LARGEST_KEY = 7, 16
+"""Octets of an encryption key (2.3.4)."""
+
+_PAIRING_REQUEST = bytes((smp.CommandCode.PAIRING_REQUEST,))
+_SECURITY_REQUEST = bytes((smp.CommandCode.SECURITY_REQUEST,))
+
+
+class PairingTimedOut(ProtocolError):
+    """The peer was silent for 30 s; on this link nothing more can be paired (3.4)."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.UNSPECIFIED_REASON, "smp", "TIMEOUT")
+
+
+def use(device: Device, randomness: Randomness) -> "SecurityManager":
+    """Give ``device`` a Security Manager of ours, drawing from ``randomness``."""
+    manager = SecurityManager(device, device.pairing_config_factory, randomness)
+    device.smp_manager = manager
+    return manager
+
+
+class SecurityManager(smp.Manager):
+    """Pairs on the links of one device, drawing everything random from ``randomness``.
+
+    Unlike bumble's it drops a session that has failed, so that the next attempt on the same
+    link is a new one and tells of its end too; it takes another pairing after one that
+    succeeded; and it sends and takes nothing more on a link whose pairing timed out.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        pairing_config_factory: Callable[[Connection], PairingConfig],
+        randomness: Randomness,
+    ) -> None:
+        super().__init__(device, pairing_config_factory)
+        self.randomness = randomness
+        self.session_proxy = PairingSession
+        self._silent: WeakSet[Connection] = WeakSet()
+
+    @property
+    def ecc_key(self) -> EccKey:
+        """A fresh key pair, as each pairing gets one (2.3.5.6); the debug key in debug mode."""
+        return super().ecc_key if self.debug_mode else self.randomness.ecc_key()
+
+    def new_oob_context(self) -> smp.OobContext:
+        """Return what a device hands out of band for Secure Connections (2.3.5.6.4)."""
+        return smp.OobContext(ecc_key=self.ecc_key, r=self.randomness.octets("oob", 16))
+
+    def new_oob_legacy_context(self) -> smp.OobLegacyContext:
+        """Return the temporary key that legacy pairing takes out of band (2.3.5.4)."""
+        return smp.OobLegacyContext(tk=self.randomness.octets("oob", 16))
+
+    async def pair(self, connection: Connection) -> None:
+        """Pair as the initiator; raises PairingTimedOut at once where 3.4 forbids to."""
+        if connection in self._silent:
+            raise PairingTimedOut
+        self._drop_completed(connection)
+        await super().pair(connection)
+
+    def on_smp_pdu(self, connection: Connection, pdu: bytes) -> None:
+        """Take one command from the peer."""
+        if connection in self._silent:
+            return
+        if pdu[:1] == _PAIRING_REQUEST:
+            self._drop_completed(connection)
+        elif connection.handle not in self.sessions and pdu[:1] != _SECURITY_REQUEST:
+            # bumble would begin a session with it. It belongs to one that has failed.
+            logger.debug("an SMP command of no pairing: %s", pdu.hex())
+            return
+        super().on_smp_pdu(connection, pdu)
+
+    async def on_pairing(
+        self, session: smp.Session, identity_address: Address | None, keys: PairingKeys
+    ) -> None:
+        """Store the keys: whose LTK is used depends on who will be the central (2.4.4.1)."""
+        if session.is_responder and keys.ltk_central is not None:
+            # bumble's responder files both the wrong way round, and finds no bond again.
+            keys.ltk_central, keys.ltk_peripheral = keys.ltk_peripheral, keys.ltk_central
+        await super().on_pairing(session, identity_address, keys)
+
+    def on_pairing_failure(self, session: smp.Session, reason: ErrorCode) -> None:
+        """Tell of the failure, and forget the session."""
+        if self.sessions.get(session.connection.handle) is session:
+            cast("PairingSession", session).close()
+        super().on_pairing_failure(session, reason)
+
+    def fall_silent(self, connection: Connection) -> None:
+        """Send and take no more on a link: its pairing has timed out."""
+        self._silent.add(connection)
+
+    def _drop_completed(self, connection: Connection) -> None:
+        session = self.sessions.get(connection.handle)
+        if session is not None and session.completed:
+            cast("PairingSession", session).close()
+
+
+class PairingSession(smp.Session):
+    """One pairing. Its nonces and keys come from the manager's randomness.
+
+    Keys have the negotiated size: octets beyond it are zero (2.3.4).
+    """
+
+    manager: SecurityManager
+    _ltk: bytes | None = None
+    _stk: bytes | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _peer_key_size = LARGEST_KEY
+    _failed = False
+
+    @property
+    def key_size(self) -> int:
+        """Octets of the encryption key: the smaller of what both sides offer (2.3.4)."""
+        return min(self.maximum_encryption_key_size, self._peer_key_size)
+
+    @property
+    def ltk(self) -> bytes:
+        """The long term key, whole or shortened."""
+        if self._ltk is None:
+            raise AttributeError("there is no LTK before the end of phase 2")
+        return self._ltk
+
+    @ltk.setter
+    def ltk(self, key: bytes) -> None:
+        self._ltk = self._shortened(key)
+
+    @property  # type: ignore[override]
+    def stk(self) -> bytes | None:
+        """The short term key of legacy pairing, whole or shortened."""
+        return self._stk
+
+    @stk.setter
+    def stk(self, key: bytes | None) -> None:
+        self._stk = None if key is None else self._shortened(key)
+
+    def _shortened(self, key: bytes) -> bytes:
+        # Little-endian: the most significant octets are the last ones.
+        return key[: self.key_size] + bytes(LARGEST_KEY - self.key_size)
+
+    def get_long_term_key(self, rand: bytes, ediv: int) -> bytes | None:
+        """Return the key that the peer asks for, None if it is not from this pairing."""
+        is_unnumbered = not any(rand) and not ediv
+        if self.sc:
+            return self._ltk if is_unnumbered else None
+        if not self.completed and is_unnumbered:
+            return self._stk
+        return self._ltk if (rand, ediv) == (self.ltk_rand, self.ltk_ediv) else None
+
+    # The timer of 3.4, and the end.
+
+    def send_command(self, command: smp.SMP_Command) -> None:
+        """Send a command, unless the pairing has failed meanwhile."""
+        if self._failed:
+            return
+        self._restart_timer()
+        super().send_command(command)
+        if isinstance(command, smp.SMP_Pairing_Failed_Command):
+            self.on_pairing_failure(ErrorCode(command.reason))
+
+    def on_smp_command(self, command: smp.SMP_Command) -> None:
+        """Act on a command of the peer."""
+        self._restart_timer()
+        super().on_smp_command(command)
+
+    def _restart_timer(self) -> None:
+        self._stop_timer()
+        if not self.completed:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(TIMEOUT, self._on_timeout)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_timeout(self) -> None:
+        self.manager.fall_silent(self.connection)
+        if self.pairing_result is not None and not self.pairing_result.done():
+            self.pairing_result.set_exception(PairingTimedOut())
+        self.on_pairing_failure(ErrorCode.UNSPECIFIED_REASON)
+
+    async def on_pairing(self) -> None:
+        """All keys have been exchanged."""
+        self._stop_timer()
+        await super().on_pairing()
+
+    def on_pairing_failure(self, reason: ErrorCode) -> None:
+        """The pairing has failed, here or at the peer."""
+        if not self.completed:
+            self._failed = True
+            self._stop_timer()
+            super().on_pairing_failure(reason)
+
+    def close(self) -> None:
+        """Leave the link to the next pairing."""
+        self.on_disconnection(0)
+
+    def on_disconnection(self, reason: int) -> None:
+        """The link has ended."""
+        self._stop_timer()
+        super().on_disconnection(reason)
+
+    # Parameters.
+
+    def on_smp_pairing_request_command(self, command: smp.SMP_Pairing_Request_Command) -> None:
+        """Take up a pairing, unless its parameters are impossible."""
+        if self._takes_key_size(command.maximum_encryption_key_size):
+            super().on_smp_pairing_request_command(command)
+
+    def on_smp_pairing_response_command(self, command: smp.SMP_Pairing_Response_Command) -> None:
+        """Go on with a pairing, unless the parameters of the answer are impossible."""
+        if self._takes_key_size(command.maximum_encryption_key_size):
+            super().on_smp_pairing_response_command(command)
+
+    def _takes_key_size(self, size: int) -> bool:
+        # 3.5.5: the resultant key would be too short; a parameter is out of its range.
+        if size < SMALLEST_KEY:
+            self.send_pairing_failed(ErrorCode.ENCRYPTION_KEY_SIZE)
+        elif size > LARGEST_KEY:
+            self.send_pairing_failed(ErrorCode.INVALID_PARAMETERS)
+        else:
+            self._peer_key_size = size
+        return not self._failed
+
+    # What is random.
+
+    def _nonce(self) -> bytes:
+        return self.manager.randomness.octets("nonce", 16)
+
+    async def display_passkey(self) -> None:
+        """Show a passkey; a delegate that leaves it to bumble to make one up gets ours."""
+        delegate = self.pairing_config.delegate
+        if type(delegate).generate_passkey is PairingDelegate.generate_passkey:
+            self.passkey = self.manager.randomness.passkey()
+        else:
+            self.passkey = await delegate.generate_passkey()
+        if not self.sc:
+            self.tk = self.passkey.to_bytes(16, "little")
+        self.passkey_ready.set()
+        self.connection.cancel_on_disconnection(delegate.display_number(self.passkey, digits=6))
+
+    def send_pairing_confirm_command(self) -> None:
+        """Commit to a fresh nonce (2.3.5.5 for legacy pairing, 2.3.5.6)."""
+        if self.pairing_method != PairingMethod.OOB:
+            self.r = self._nonce()
+        if self.sc:
+            self.connection.cancel_on_disconnection(self._confirm_secure_connections())
+            return
+        ours = (self.preq, self.pres, self.iat, self.rat, self.ia, self.ra)
+        confirm = crypto.c1(self.tk, self.r, *ours)
+        self.send_command(smp.SMP_Pairing_Confirm_Command(confirm_value=confirm))
+
+    async def _confirm_secure_connections(self) -> None:
+        bit = 0
+        if self.pairing_method == PairingMethod.PASSKEY:
+            await self.passkey_ready.wait()
+            assert self.passkey is not None
+            bit = 0x80 | self.passkey >> self.passkey_step & 1
+        elif self.pairing_method == PairingMethod.OOB:
+            return
+        ours, theirs = (self.pka, self.pkb) if self.is_initiator else (self.pkb, self.pka)
+        confirm = crypto.f4(ours, theirs, self.r, bytes((bit,)))
+        self.send_command(smp.SMP_Pairing_Confirm_Command(confirm_value=confirm))
+
+    def on_smp_pairing_confirm_command_secure_connections(
+        self, command: smp.SMP_Pairing_Confirm_Command
+    ) -> None:
+        """The responder has committed to its nonce: send ours, or our commitment."""
+        if self.pairing_method in (PairingMethod.JUST_WORKS, PairingMethod.NUMERIC_COMPARISON):
+            if self.is_initiator:
+                self.r = self._nonce()
+                self.send_pairing_random_command()
+        else:
+            super().on_smp_pairing_confirm_command_secure_connections(command)
+
+    def on_smp_pairing_random_command_legacy(self, command: smp.SMP_Pairing_Random_Command) -> None:
+        """Check the peer's nonce; if it is right there is an STK, and keys to distribute."""
+        super().on_smp_pairing_random_command_legacy(command)
+        if self._stk is not None:
+            octets = self.manager.randomness.octets("ltk", 26)
+            self.ltk, self.ltk_rand = octets[:16], octets[16:24]
+            self.ltk_ediv = int.from_bytes(octets[24:], "little")
+
+    def distribute_keys(self) -> None:
+        """Send the keys of ours that were agreed on, in the order of 3.6.1."""
+        if self.connection.transport != PhysicalTransport.LE:
+            super().distribute_keys()
+            return
+        agreed = (
+            self.initiator_key_distribution
+            if self.is_initiator
+            else self.responder_key_distribution
+        )
+        if agreed & KeyDistribution.ENC_KEY and not self.sc:
+            self.send_command(smp.SMP_Encryption_Information_Command(long_term_key=self.ltk))
+            self.send_command(
+                smp.SMP_Master_Identification_Command(ediv=self.ltk_ediv, rand=self.ltk_rand)
+            )
+        if agreed & KeyDistribution.ID_KEY:
+            irk = self.manager.device.irk
+            self.send_command(smp.SMP_Identity_Information_Command(identity_resolving_key=irk))
+            self.send_identity_address_command()
+        if agreed & KeyDistribution.SIGN_KEY:
+            csrk = self.manager.randomness.octets("csrk", 16)
+            self.send_command(smp.SMP_Signing_Information_Command(signature_key=csrk))
+        if agreed & KeyDistribution.LINK_KEY:
+            self.link_key = self.derive_link_key(self.ltk, self.ct2)
