@@ -171,7 +171,9 @@ def test_a_profile_can_be_named_by_a_marker(led: pytest.Pytester) -> None:
 
 def test_several_profiles_are_told_apart_by_name(led: pytest.Pytester) -> None:
     led.makepyfile(test_it="async def test_it(ble_client): pass")
-    result = led.runpytest("-v", "--ble-profile=led.yaml", "--ble-profile=heart_rate")
+    result = led.runpytest(
+        "-v", "-p", "no:randomly", "--ble-profile=led.yaml", "--ble-profile=heart_rate"
+    )
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*test_it?led?*", "*test_it?heart_rate?*"])
 
