@@ -5,9 +5,7 @@ import random
 import re
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
@@ -22,50 +20,7 @@ from bletest.contracts.advertisements import Advertisement
 from bletest.link.station import open_station
 from bletest.profile import load, shipped
 from bletest.uuids import Uuid
-
-BLETEST = [sys.executable, "-c", "from bletest.cli import main; main()"]
-PORT = "tcp-server:127.0.0.1:0"
-
-
-class Served:
-    """A running ``bletest serve`` and what it has said until it was ready."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process = process
-        self.said: list[str] = []
-
-    def wait_ready(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said.append(line.rstrip("\n"))
-            if line.startswith("ready"):
-                return
-        raise AssertionError(f"never ready: {self.said} {self.process.communicate()}")
-
-    @property
-    def ports(self) -> list[str]:
-        """The transports by which a host reaches the ports."""
-        found = [line for line in self.said if line.startswith("HCI port ")]
-        return [line.removeprefix("HCI port ").replace("server", "client") for line in found]
-
-    def end(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
-        """Send a signal; return exit code, the rest of standard output, and standard error."""
-        self.process.send_signal(how)
-        out, err = self.process.communicate(timeout=20)
-        return self.process.returncode, out, err
-
-
-@contextmanager
-def serving(*arguments: str) -> Iterator[Served]:
-    with subprocess.Popen(
-        [*BLETEST, "serve", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        served = Served(process)
-        try:
-            served.wait_ready()
-            yield served
-        finally:
-            process.kill()
+from tests.support.serving import BLETEST, PORT, serving
 
 
 def scan(transport: str) -> "subprocess.CompletedProcess[str]":
