@@ -39,10 +39,11 @@ def serve(
     from bletest.bench.settings import parse_transport
     from bletest.cli.serving import serve_on_air, serve_on_radio
     from bletest.errors import UsageMistake
+    from bletest.link.port_spec import parse_port
 
-    for option, spec in [("--transport", transport), *(("--hci-port", port) for port in ports)]:
-        if spec is not None:
-            parse_transport(option, spec)
+    if transport is not None:
+        parse_transport("--transport", transport)
+    specs = [parse_port("--hci-port", port) for port in ports]
     if (transport is None) == (not ports):
         raise UsageMistake(
             "say where the device is to be found: with --transport or with --hci-port",
@@ -53,7 +54,7 @@ def serve(
     ]
     if transport is None:
         chosen = choose_seed() if seed is None else seed
-        asyncio.run(serve_on_air(profiles, ports, chosen, click.echo))
+        asyncio.run(serve_on_air(profiles, specs, chosen, click.echo))
         return
     if len(profiles) > 1:
         raise UsageMistake(

@@ -10,6 +10,7 @@ from typing import Any
 from bletest.contracts.events import Event, Note
 from bletest.errors import AdapterLost
 from bletest.link.hci_port import HciPort
+from bletest.link.port_spec import PortSpec
 from bletest.link.station import Station, open_station
 from bletest.link.virtual import VirtualLink
 from bletest.peripheral.virtual import VirtualPeripheral
@@ -22,7 +23,7 @@ _FOREVER = 1e9  # seconds
 
 
 async def serve_on_air(
-    profiles: Sequence[Profile], ports: Sequence[str], seed: int, say: Say
+    profiles: Sequence[Profile], ports: Sequence[PortSpec], seed: int, say: Say
 ) -> None:
     """Emulate ``profiles`` on an air of their own and offer ``ports`` on it, until a signal.
 
@@ -36,7 +37,7 @@ async def serve_on_air(
             rng = random.Random(f"{seed}/{number}/{profile.name}")
             await resources.enter_async_context(_device(profile, link, rng, crew, say))
         for number, spec in enumerate(ports):
-            port = HciPort(link, spec, name=f"port {number}")
+            port = HciPort(link, spec, name=f"port {number}", say=say)
             await resources.enter_async_context(port)
             say(f"HCI port {port.transport}")
         say(f"ready, seed {seed}; end with Ctrl-C")

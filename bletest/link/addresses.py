@@ -8,6 +8,13 @@ from bumble import hci
 from bumble.controller import Controller
 from bumble.transport.common import TransportSink
 
+from bletest.link.event_masks import (
+    DEFAULT_EVENT_MASK,
+    DEFAULT_EVENT_MASK_PAGE_2,
+    DEFAULT_LE_EVENT_MASK,
+    is_masked,
+)
+
 if TYPE_CHECKING:
     from bletest.link.virtual import VirtualLink
 
@@ -26,13 +33,22 @@ class AddressedController(Controller):
         self._accept_list: dict[hci.Address, None] = {}
         self._rng = random.Random(f"{link.seed}/{name}/controller")
         super().__init__(name, link=link, public_address=public_address)
+        self.set_default_event_masks()
+
+    def set_default_event_masks(self) -> None:
+        """Send the events that a host gets before it has said which it wants."""
+        self.event_mask, self.event_mask_page_2 = DEFAULT_EVENT_MASK, DEFAULT_EVENT_MASK_PAGE_2
+        self.le_event_mask = DEFAULT_LE_EVENT_MASK
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Send an event or data to the host, in a later turn of the loop."""
         self._to_host(bytes(packet))
 
     def _to_host(self, packet: bytes) -> None:
-        if self.hci_sink is not None:
+        if self.hci_sink is not None and not (
+            packet[0] == hci.HCI_EVENT_PACKET
+            and is_masked(packet, self.event_mask, self.event_mask_page_2, self.le_event_mask)
+        ):
             self._to_host_count += 1
             asyncio.get_running_loop().call_soon(_deliver, self, self.hci_sink, packet)
 

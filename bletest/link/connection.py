@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from bumble import hci, ll
 from bumble.controller import Connection
 
+from bletest.link.reassembly import Reassembly
+
 if TYPE_CHECKING:
     from bletest.link.controller import VirtualController
 
@@ -36,6 +38,19 @@ class VirtualConnection(Connection):
         """Send one whole L2CAP frame; it is lost if this end or the peer is gone."""
         if self.is_up:
             self.controller.link.send_data(self, frame)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._reassembly = Reassembly()
+
+    def on_hci_acl_data_packet(self, packet: hci.HCI_AclDataPacket) -> None:
+        """Take one packet from the host, and tell it that its buffer is free again."""
+        frame = self._reassembly.feed(packet.pb_flag, packet.data)
+        if frame is not None:
+            self.on_acl_pdu(frame)
+        self.controller.send_hci_packet(
+            hci.HCI_Number_Of_Completed_Packets_Event([self.handle], [1])
+        )
 
     def on_acl_pdu(self, pdu: bytes) -> None:
         """Send one L2CAP frame that the host has handed over in HCI packets."""

@@ -98,7 +98,8 @@ class VirtualController(ScanningController, InitiatingController):
         except Exception:
             # Any octets may come through an HCI port, and bumble's parsers and handlers raise
             # all kinds of exceptions for them. A real controller survives its host.
-            logger.warning("[%s] cannot take %s", self.name, packet.hex(), exc_info=True)
+            traceback = logger.isEnabledFor(logging.DEBUG)
+            logger.warning("[%s] cannot take %s", self.name, packet.hex(), exc_info=traceback)
             if is_command:
                 self._send_hci_command_status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR, opcode)
 
@@ -299,6 +300,7 @@ class VirtualController(ScanningController, InitiatingController):
         self.le_scan_type = 0
         self.le_scanning_filter_policy = 0
         self.random_address = hci.Address.ANY_RANDOM
+        self.set_default_event_masks()
         return Success
 
     def on_hci_read_rssi_command(

@@ -1,6 +1,7 @@
 """``bletest serve`` and ``bletest scan`` as programs of their own, joined by HCI ports."""
 
 import asyncio
+import pathlib
 import random
 import re
 import signal
@@ -8,8 +9,10 @@ import subprocess
 from collections.abc import Sequence
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from bletest.cli import main
 from bletest.cli.exit_codes import ExitCode
 from bletest.cli.scan import table_of
 from bletest.cli.serving import serve_on_air
@@ -59,6 +62,41 @@ def test_a_served_device_is_scanned_and_read_by_another_process() -> None:
     assert re.search(r"heart_rate: connected [0-9A-F:]{17}\nheart_rate: disconnected", out)
 
 
+def test_two_host_stacks_meet_on_an_air_with_ports_only(tmp_path: pathlib.Path) -> None:
+    async def meet(theirs: str, ours: str) -> list[str]:
+        names = []
+        peripheral = await open_station(theirs, name="p", address=None, rng=random.Random(1))
+        central = await open_station(ours, name="c", address=None, rng=random.Random(2))
+        try:
+            await peripheral.device.start_advertising(
+                advertising_data=bytes.fromhex("0309 4869"),
+                advertising_interval_min=20,
+                advertising_interval_max=20,
+            )
+            found = await find(BumbleAdapter(central), name="Hi", within=5)
+            names.append(found.advertisement.address == peripheral.address)
+        finally:
+            await central.close()
+            await peripheral.close()
+        return names
+
+    ports = ["--hci-port", PORT, "--hci-port", f"unix-server:{tmp_path / 'hci'}"]
+    with serving(*ports, command="air") as served:
+        assert asyncio.run(meet(*served.ports)) == [True]
+        code, out, err = served.end()
+    assert (code, err) == (0, "")
+    assert out.count("a host is attached") == out.count("the host has gone") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [([], "Missing option '--hci-port'"), (["--hci-port", "usb:0"], "is no HCI port")],
+)
+def test_an_air_without_a_usable_port_is_refused(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(main, ["air", *arguments])
+    assert (result.exit_code, message in result.output) == (ExitCode.USAGE, True)
+
+
 async def addresses(seed: int) -> list[str]:
     """Serve a strap twice for a moment, in this process, and return what is said of them."""
     said: list[str] = []
@@ -92,7 +130,9 @@ def test_a_device_on_a_radio_of_its_own_ends_as_trouble_when_the_radio_is_lost()
         with serving("heart_rate", "--transport", radio) as strap:
             assert strap.said[-1].startswith(f"ready on {radio}")
             assert "HR-Strap" in scan(ours).stdout
-            assert air.end(signal.SIGTERM) == (0, "", "")
+            code, out, err = air.end(signal.SIGTERM)
+            assert (code, err) == (0, "")
+            assert out.count("a host is attached") == out.count("the host has gone") == 2
             _, err = strap.process.communicate(timeout=20)
     assert strap.process.returncode == ExitCode.BENCH_TROUBLE
     assert f"the controller at {radio} is gone" in err

@@ -47,17 +47,20 @@ class BareHost:
         self.octets: list[bytes] = []
         self.controller = controller
         controller.set_packet_sink(self)
+        # A host sets its masks; after a reset no LE event comes through (Vol 4, Part E, 7.3.1).
+        controller.event_mask = controller.le_event_mask = (1 << 64) - 1
 
     def on_packet(self, packet: bytes) -> None:
         self.octets.append(packet)
         self.events.append(hci.HCI_Packet.from_bytes(packet))
 
     async def send(self, command: hci.HCI_Command) -> hci.HCI_Packet:
-        """Send a command and return the first event after it."""
+        """Send a command and return its Command Complete or Command Status."""
         before = len(self.events)
         self.controller.on_packet(bytes(command))
         await asyncio.sleep(0.001)
-        return self.events[before]
+        answers = (hci.HCI_Command_Complete_Event, hci.HCI_Command_Status_Event)
+        return next(event for event in self.events[before:] if isinstance(event, answers))
 
     def of(self, kind: type[hci.HCI_Packet]) -> list[hci.HCI_Packet]:
         return [event for event in self.events if isinstance(event, kind)]

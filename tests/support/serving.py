@@ -1,4 +1,4 @@
-"""``bletest serve`` as a program of its own, for tests that come to it over its HCI ports."""
+"""``bletest serve`` and ``bletest air`` as programs of their own, reached over HCI ports."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ PORT = "tcp-server:127.0.0.1:0"
 
 
 class Served:
-    """A running ``bletest serve`` and what it has said until it was ready."""
+    """A running ``bletest serve`` or ``bletest air``, and what it has said until it was ready."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
@@ -41,10 +41,10 @@ class Served:
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[Served]:
-    """Run ``bletest serve`` with the arguments for the length of a block."""
+def serving(*arguments: str, command: str = "serve") -> Iterator[Served]:
+    """Run ``bletest COMMAND`` with the arguments for the length of a block."""
     with subprocess.Popen(
-        [*BLETEST, "serve", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*BLETEST, command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         served = Served(process)
         try:
