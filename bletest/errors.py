@@ -25,6 +25,7 @@
         ├── ConnectionFailed    no link, after the stated number of tries
         ├── CapabilityMissing   adapter or device cannot do this; the plugin skips
         ├── EmulationError      a handler of the emulated device raised
+        ├── FaultNotFired       a planned fault never came to pass
         ├── ClockDeadlock       nothing can ever wake the loop
         ├── CeilingReached      more virtual or real time than a test may use
         └── ReportNotMade       the HTML report cannot be made
@@ -167,6 +168,17 @@ class CapabilityMissing(BenchTrouble):
 
 class EmulationError(BenchTrouble):
     """A handler of the emulated device raised; the client was answered with 0x0E."""
+
+
+class FaultNotFired(BenchTrouble):
+    """A planned fault never came to pass, so the test did not show what it set out to show.
+
+    ``faults`` are those left over, as sentences.
+    """
+
+    def __init__(self, message: str, *, faults: Sequence[str], remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.faults = tuple(faults)
 
 
 class ClockDeadlock(BenchTrouble):

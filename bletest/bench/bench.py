@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from itertools import chain, count
 from types import TracebackType
@@ -14,8 +14,9 @@ from bletest.client.adapter import BumbleAdapter
 from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
 from bletest.client.scan import Found, find
-from bletest.contracts.events import Event, EventSink, nowhere
+from bletest.contracts.events import Event, EventSink, FaultFired, nowhere
 from bletest.errors import AdapterUnusable, BenchTrouble, EmulationError, LinkLost, UsageMistake
+from bletest.faults import FaultPlan
 from bletest.link.clock import Ceiling, VirtualClockLoop
 from bletest.link.station import Station, open_station
 from bletest.link.virtual import VirtualLink
@@ -46,6 +47,8 @@ class Bench:
         self._adapter_trouble: AdapterUnusable | None = None
         self._sink: EventSink = nowhere
         self._names: set[str] = set()
+        self._on_fault: Callable[[FaultFired], None] | None = None
+        self._fault_plans: dict[str, FaultPlan] = {}
 
     async def __aenter__(self) -> Self:
         if self.settings.adapter == VIRTUAL:
@@ -73,13 +76,24 @@ class Bench:
         self._sink(event)
 
     @contextmanager
-    def recording(self, sink: EventSink) -> Iterator[None]:
-        """Send what happens on the client's radio to ``sink`` for the length of a block."""
-        before, self._sink = self._sink, sink
+    def recording(
+        self, sink: EventSink, *, on_fault: Callable[[FaultFired], None] | None = None
+    ) -> Iterator[None]:
+        """Send what happens on the client's radio to ``sink`` for the length of a block.
+
+        ``on_fault`` too is told of every planned fault that fires.
+        """
+        before = self._sink, self._on_fault
+        self._sink, self._on_fault = sink, on_fault
         try:
             yield
         finally:
-            self._sink = before
+            self._sink, self._on_fault = before
+
+    def _on_device_event(self, event: Event) -> None:
+        self._sink(event)
+        if self._on_fault is not None and isinstance(event, FaultFired):
+            self._on_fault(event)
 
     def raise_callback_failures(self) -> None:
         """Raise what a test's callbacks raised while nobody was there to catch it."""
@@ -111,8 +125,14 @@ class Bench:
             except AdapterUnusable as trouble:
                 self._adapter_trouble = trouble
                 raise
-            self._adapter = BumbleAdapter(station, on_event=self._on_event)
+            self._adapter = BumbleAdapter(
+                station, on_event=self._on_event, fault_plans=self._fault_plans
+            )
         return self._adapter
+
+    def _kill_adapter(self) -> None:
+        if self._adapter is not None:
+            self._adapter.station.vanish()
 
     async def _close_adapter(self) -> None:
         adapter, self._adapter = self._adapter, None
@@ -136,10 +156,14 @@ class Bench:
     # The device under test
 
     @asynccontextmanager
-    async def device(self, profile: Profile) -> AsyncIterator[DeviceUnderTest]:
+    async def device(
+        self, profile: Profile, *, faults: Sequence[str] = ()
+    ) -> AsyncIterator[DeviceUnderTest]:
         """Provide the device under test: the emulated one for the length of a block, or the real.
 
-        Raises EmulationError at the end if a handler of the emulated device raised.
+        ``faults`` are planned beside those of the profile, for an emulated device alone; raises
+        UsageMistake for one that makes no sense. Raises EmulationError at the end if a handler
+        of the emulated device raised.
         """
         if self.settings.device is not None:
             yield DeviceUnderTest(profile, selector=self.settings.device)
@@ -152,16 +176,23 @@ class Bench:
                 remedy="name the device with --ble-device, or give the emulated one a radio of "
                 "its own with --ble-emulate-on",
             )
+        peripheral = VirtualPeripheral(
+            profile, on_event=self._on_device_event, kill_adapter=self._kill_adapter
+        )
+        for sentence in faults:
+            peripheral.faults.add(sentence)
         async with AsyncExitStack() as resources:
             name = resources.enter_context(self._name(profile.name))
             station = await self._open(
                 self.settings.emulate_on or VIRTUAL, name, profile.device.address
             )
             resources.push_async_callback(station.close)
-            peripheral = VirtualPeripheral(profile, on_event=self._on_event)
             resources.push_async_callback(peripheral.stop)
             await peripheral.start(station)
-            yield DeviceUnderTest(profile, peripheral=peripheral, address=peripheral.address)
+            address = peripheral.address
+            self._fault_plans[address] = peripheral.faults
+            resources.callback(self._fault_plans.pop, address, None)
+            yield DeviceUnderTest(profile, peripheral=peripheral, address=address)
         if peripheral.failures:
             first, *others = peripheral.failures
             more = f" ({len(others)} more like it)" if others else ""

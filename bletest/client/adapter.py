@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from bumble import hci
@@ -25,6 +25,7 @@ from bletest.errors import (
     DeviceNotFound,
     LinkLost,
 )
+from bletest.faults import FaultPlan
 from bletest.link.host import AttHost
 from bletest.link.station import Station
 
@@ -58,6 +59,7 @@ class BumbleAdapter:
     ``on_event`` is told of every ATT and SMP PDU and of every change of a link; ``timing`` is
     what links on this adapter add to any moment, None to take it from each connection's
     parameters; ``mtu`` the ATT_MTU asked for after connecting, 23 to ask for none.
+    ``fault_plans`` are those of emulated devices, by address, looked up whenever one indicates.
 
     It takes the station's host for itself (one adapter per station) and leaves opening and
     closing the station to whoever handed it over.
@@ -70,12 +72,14 @@ class BumbleAdapter:
         on_event: EventSink = nowhere,
         timing: LinkTiming | None = None,
         mtu: int = PREFERRED_MTU,
+        fault_plans: Mapping[str, FaultPlan] | None = None,
     ) -> None:
         self.station = station
         self.device: Device = station.device
         self.host: AttHost = station.host
         self.timing = timing
         self.mtu = mtu
+        self.fault_plans: Mapping[str, FaultPlan] = {} if fault_plans is None else fault_plans
         self._on_event = on_event
         self._loop = asyncio.get_running_loop()
         self._links: dict[int, ClientLink] = {}

@@ -42,6 +42,9 @@ class DriverOwner(Protocol):
     def send_att(self, pdu: bytes) -> None:
         """Put a PDU on the air."""
 
+    def confirm(self, value_handle: int, confirmation: bytes) -> None:
+        """Confirm an indication."""
+
     def on_callback_failed(self, value_handle: int, error: Exception) -> None:
         """A listener raised on a notification."""
 
@@ -153,7 +156,7 @@ class AttDriver:
         elif isinstance(event, IndicationArrived):
             # The confirmation goes first: a listener that raises or takes long must not make
             # the server wait (Vol 3, Part F, 3.4.7.3).
-            self._owner.send_att(event.confirmation)
+            self._owner.confirm(event.handle, event.confirmation)
             self._notify(event.handle, event.value)
         elif isinstance(event, MultipleNotificationsArrived):
             for handle, value in event.values:

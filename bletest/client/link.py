@@ -1,7 +1,7 @@
 """One connection of a client: the bumble connection, its ATT driver, and how it ended."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -38,6 +38,7 @@ from bletest.errors import (
     LinkLost,
     UsageMistake,
 )
+from bletest.faults import FaultPlan
 from bletest.link.host import AttHost
 from bletest.uuids import EXTENDED_PROPERTIES
 
@@ -63,6 +64,7 @@ class LinkOwner(Protocol):
     """What a link needs of its adapter."""
 
     host: AttHost
+    fault_plans: Mapping[str, FaultPlan]
 
     def tell(self, link: str, what: str, detail: str = "") -> None:
         """Emit a link event."""
@@ -233,6 +235,18 @@ class ClientLink:
         """Put a PDU on the air; nothing happens on a link that has ended."""
         if self._end is None:
             self._owner.host.send_att(self.connection.handle, pdu)
+
+    def confirm(self, value_handle: int, confirmation: bytes) -> None:
+        """Confirm an indication, if no fault is planned to prevent that."""
+        plan = self._owner.fault_plans.get(self.address)
+        if not plan:
+            self.send_att(confirmation)
+            return
+        for delay, pdu in plan.confirm(value_handle, confirmation):
+            if delay:
+                self._loop.call_later(delay, self.send_att, pdu)
+            else:
+                self.send_att(pdu)
 
     def adapter_lost(self, why: str) -> None:
         """The adapter is gone, and the link with it."""

@@ -57,7 +57,17 @@ class Note:
     text: str
 
 
-Event = AttPdu | SmpPdu | LinkEvent | Note
+@dataclass(frozen=True, slots=True)
+class FaultFired:
+    """A planned fault of an emulated device is due now, for the ``count``-th time."""
+
+    time: float
+    device: str
+    fault: str
+    count: int = 1
+
+
+Event = AttPdu | SmpPdu | LinkEvent | Note | FaultFired
 EventSink = Callable[[Event], None]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from bletest.att import pdu as att
-from bletest.contracts.events import AttPdu, Direction, Event, LinkEvent, Note, SmpPdu
+from bletest.contracts.events import AttPdu, Direction, Event, FaultFired, LinkEvent, Note, SmpPdu
 from bletest.evidence import smp
 
 _LONGEST_DUMP = 64
@@ -68,7 +68,7 @@ class Transcript:
         ``time``
             seconds since the first event, six decimals
         ``kind``
-            ``att``, ``smp``, ``link`` or ``note``
+            ``att``, ``smp``, ``link``, ``note`` or ``fault``
         ``link``, ``direction``, ``opcode``, ``name``, ``attribute``, ``text``, ``pdu``
             of ``att`` and ``smp``: which link; ``sent`` or ``received``; the first octet as a
             number (null for an empty PDU); what the specification calls it; the name of the
@@ -78,6 +78,8 @@ class Transcript:
             of ``link``
         ``text``
             of ``note``
+        ``device``, ``fault``, ``count``
+            of ``fault``: whose it is; what was planned, in words; how often it has fired
         """
         return "".join(f"{row.as_json()}\n" for row in _rows(self._events, self.names))
 
@@ -93,7 +95,7 @@ class _Row:
 
     @property
     def link(self) -> str:
-        return "" if isinstance(self.event, Note) else self.event.link
+        return "" if isinstance(self.event, Note | FaultFired) else self.event.link
 
     @property
     def arrow(self) -> str:
@@ -104,6 +106,8 @@ class _Row:
                 return "·"
             case Note():
                 return "#"
+            case FaultFired():
+                return "!"
 
     @property
     def dump(self) -> str:
@@ -139,6 +143,13 @@ class _Row:
                 }
             case Note():
                 facts = {"kind": "note", "text": event.text}
+            case FaultFired():
+                facts = {
+                    "kind": "fault",
+                    "device": event.device,
+                    "fault": event.fault,
+                    "count": event.count,
+                }
         # json would drop trailing zeros, and with them the fixed precision.
         return f'{{"time": {self.seconds}, {json.dumps(facts, ensure_ascii=False)[1:]}'
 
@@ -161,6 +172,8 @@ def _rows(events: Iterable[Event], names: Mapping[int, str]) -> Iterator[_Row]:
                 yield _Row(event, seconds, f"{event.what} {event.detail}".rstrip())
             case Note():
                 yield _Row(event, seconds, event.text)
+            case FaultFired():
+                yield _Row(event, seconds, f"fault of {event.device}: {event.fault}")
 
 
 class _Subjects:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bumble import hci, ll
@@ -61,6 +62,8 @@ class VirtualController(ScanningController, InitiatingController):
     supported_max_rx_time = 2120
 
     def __init__(self, name: str, link: "VirtualLink", public_address: hci.Address) -> None:
+        # Asked when a central wants to connect: a reason to refuse it with, or None.
+        self.refuse_connection: Callable[[], int | None] | None = None
         self.our_host: AttHost | None = None
         super().__init__(name, link, public_address)
         self.le_legacy_advertiser = Advertiser(self)

@@ -89,6 +89,15 @@ class InitiatingController(AddressedController, abc.ABC):
             return
         self.pending_le_connection = None
         self.link.stop_initiating(self)
+        refuse = advertiser.controller.refuse_connection
+        if refuse is not None and (reason := refuse()) is not None:
+            # The advertiser goes on as if it had not heard the CONNECT_IND. The initiator takes
+            # the link for created until six intervals have passed in silence (Vol 6, Part B, 4.5).
+            ours = self.new_connection(hci.Role.CENTRAL, own, advertiser.address, pending)
+            asyncio.get_running_loop().call_later(
+                6 * ours.interval * 0.00125, self.on_le_disconnected, ours, reason
+            )
+            return
         advertiser.stop()
         theirs = advertiser.controller.new_connection(
             hci.Role.PERIPHERAL, advertiser.address, own, pending

@@ -92,6 +92,15 @@ class Station:
             self.device.static_address = address
         return self.address
 
+    def vanish(self) -> None:
+        """Lose the controller, as when a dongle is pulled out: its host finds the transport gone.
+
+        A virtual one leaves the air without a word; a real one stays where it is.
+        """
+        if self.controller is not None:
+            self.controller.link.remove_controller(self.controller)
+        self.host.on_transport_lost()
+
     async def close(self) -> None:
         """Disconnect, reset the controller, close the transport. Closing twice is harmless.
 

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from bumble.device import Connection
 from bumble.keys import PairingKeys
@@ -12,7 +14,11 @@ from bletest.peripheral.security import Bond, Bonds
 
 
 class ClientLink:
-    """The device's end of one connection. ``identity`` is the client's address."""
+    """The device's end of one connection. ``identity`` is the client's address.
+
+    ``transmit`` puts one ATT PDU on the air. ``send`` is what the device sends with: the same,
+    unless somebody stands between.
+    """
 
     bearer: ServerBearer
 
@@ -23,11 +29,9 @@ class ClientLink:
         self._bonds = bonds
         self._schedules: dict[str, asyncio.TimerHandle] = {}
         self._confirmation: asyncio.TimerHandle | None = None
-
-    def send(self, pdu: bytes) -> None:
-        """Send one ATT PDU to the client."""
-        host = self.connection.device.host
-        host.send_att(self.connection.handle, pdu)  # type: ignore[attr-defined]
+        host: Any = connection.device.host  # an AttHost, of which bumble knows nothing
+        self.transmit: Callable[[bytes], None] = partial(host.send_att, connection.handle)
+        self.send = self.transmit
 
     # Security
 

@@ -19,8 +19,10 @@ from bletest.att.server import Server, ServerBearer
 from bletest.behaviour import Sending
 from bletest.contracts.events import EventSink, Note, nowhere
 from bletest.errors import UnknownAttribute
+from bletest.faults import FaultPlan
 from bletest.link.station import Station
 from bletest.peripheral.characteristic import Answer, ServerCharacteristic
+from bletest.peripheral.faults import Saboteur
 from bletest.peripheral.links import ClientLink
 from bletest.peripheral.security import Bonds, pairing_config
 from bletest.peripheral.table import build_table
@@ -38,11 +40,22 @@ class VirtualPeripheral:
     """A device as its profile describes it, on the virtual air or on a real controller.
 
     ``peripheral["body_sensor_location"]`` is a characteristic by id, path or name. ``failures``
-    holds what handlers raised; the client was answered with 0x0E each time.
+    holds what handlers raised; the client was answered with 0x0E each time. ``faults`` is what
+    is planned to go wrong: what the profile says, and whatever is added.
     """
 
-    def __init__(self, profile: Profile, *, on_event: EventSink = nowhere) -> None:
-        """``on_event`` gets a Note for what a transcript of the client cannot show."""
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        on_event: EventSink = nowhere,
+        kill_adapter: Callable[[], None] | None = None,
+    ) -> None:
+        """``on_event`` gets a Note for what a transcript of the client cannot show, and each fault.
+
+        ``kill_adapter`` is what a fault that kills the client's adapter does; None where the
+        device does not know one.
+        """
         self.profile = profile
         self.failures: list[BaseException] = []
         self.connected: Occurrences[str] = Occurrences("connection")
@@ -63,6 +76,9 @@ class VirtualPeripheral:
         }
         self.table = table
         self.server = Server(table, mtu=profile.device.mtu, on_event=self._on_server_event)
+        self.faults = FaultPlan(profile)
+        self._paused: asyncio.TimerHandle | None = None
+        self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
 
     def _handler_for(self, spec: Any) -> ServerCharacteristic:
         characteristic = ServerCharacteristic(self, spec)
@@ -118,6 +134,11 @@ class VirtualPeripheral:
         return self._station.device.random_address.to_string(False) if self._station else ""
 
     @property
+    def station(self) -> Station | None:
+        """Where it runs, None while it is off."""
+        return self._station
+
+    @property
     def clients(self) -> tuple[str, ...]:
         """The addresses of the connected clients."""
         return tuple(self._links)
@@ -128,9 +149,10 @@ class VirtualPeripheral:
         device = station.device
         device.pairing_config_factory = partial(pairing_config, self.profile.security)
         device.on("connection", self._on_connection)
-        station.host.on_att_server_pdu = self._on_pdu
+        station.host.on_att_server_pdu = self.receive
         # A device that asks nothing has no use for responses; bumble would wonder about them.
         station.host.on_att_client_pdu = lambda _handle, _pdu: None
+        self._saboteur.start()
         await self._advertise()
 
     async def stop(self) -> None:
@@ -138,6 +160,8 @@ class VirtualPeripheral:
         if self._station is None:
             return
         station, self._station = self._station, None
+        self._saboteur.stop()
+        self._end_pause()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -147,6 +171,8 @@ class VirtualPeripheral:
         for link in tuple(self._links.values()):
             self._close(link)
         station.host.on_att_server_pdu = station.host.on_att_client_pdu = None
+        if station.controller is not None:
+            station.controller.refuse_connection = None
         station.device.remove_listener("connection", self._on_connection)
 
     async def _say_goodbye(self, station: Station) -> None:
@@ -177,6 +203,10 @@ class VirtualPeripheral:
             full = len(self._links) >= self.profile.device.connections
             if station is None or full or station.device.is_advertising:
                 return
+            if self.faults and self._paused is None:
+                self._saboteur.on_advertising()
+            if self._paused is not None:
+                return
             advertising = self.profile.advertising
             await station.device.start_advertising(
                 advertising_type=AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE,
@@ -186,7 +216,56 @@ class VirtualPeripheral:
                 advertising_interval_max=advertising.interval * 1000,
             )
 
+    def pause_advertising(self, seconds: float) -> None:
+        """Stop advertising now, and do not begin again for so long."""
+        self._end_pause()
+        self._paused = asyncio.get_running_loop().call_later(seconds, self._resume_advertising)
+        self._spawn(self._stop_advertising())
+
+    async def _stop_advertising(self) -> None:
+        async with self._advertising:
+            if self._station is not None and self._station.device.is_advertising:
+                await self._station.device.stop_advertising()
+
+    def _resume_advertising(self) -> None:
+        self._paused = None
+        self._spawn(self._advertise())
+
+    def _end_pause(self) -> None:
+        if self._paused is not None:
+            self._paused.cancel()
+            self._paused = None
+
+    def forget_bonds(self) -> None:
+        """Lose all keys, and what is kept for bonded clients; links that are up stay up."""
+        for identity in tuple(self._bonds):
+            self.server.forget(identity)
+        self._bonds.clear()
+        for link in self._links.values():
+            link.security.bonded = False
+        if self._station is not None and self._station.device.keystore is not None:
+            self._spawn(self._station.device.keystore.delete_all())
+
     # Links
+
+    @property
+    def links(self) -> tuple[ClientLink, ...]:
+        """The links that are up."""
+        return tuple(self._links.values())
+
+    def disconnect(self, link: ClientLink, reason: int) -> None:
+        """End a link with an HCI reason, such as 0x13 (Vol 1, Part F, 1.3)."""
+
+        async def end() -> None:
+            # The client, or a fault, may have been quicker.
+            with contextlib.suppress(hci.HCI_Error, BaseBumbleError):
+                await link.connection.disconnect(reason)
+
+        self._spawn(end())
+
+    def link_of(self, connection_handle: int) -> ClientLink | None:
+        """Return the link with that handle, None if there is none."""
+        return self._by_connection.get(connection_handle)
 
     def _on_connection(self, connection: Connection) -> None:
         identity = connection.peer_address.to_string(False)
@@ -196,6 +275,8 @@ class VirtualPeripheral:
         self._by_connection[connection.handle] = link
         connection.on("disconnection", partial(self._on_disconnection, link))
         link.watch_security()
+        if self.faults:
+            self._saboteur.on_connection(link)
         self.connected.add(identity)
         self._spawn(self._advertise())
 
@@ -203,6 +284,8 @@ class VirtualPeripheral:
         if self._by_connection.get(link.connection.handle) is not link:
             return  # closed by stop() already
         self._close(link)
+        if self.faults:
+            self._saboteur.on_disconnection(link)
         self.disconnected.add(link.identity)
         self._spawn(self._advertise())
 
@@ -211,7 +294,8 @@ class VirtualPeripheral:
         del self._by_connection[link.connection.handle]
         link.close()
 
-    def _on_pdu(self, connection_handle: int, pdu: bytes) -> None:
+    def receive(self, connection_handle: int, pdu: bytes) -> None:
+        """Take one ATT PDU of a client, and send what answers it."""
         link = self._by_connection.get(connection_handle)
         if link is None:
             return

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from bletest.profile import scalars
+from bletest.profile.faults import FAULT_SCHEMA
 from bletest.profile.mistakes import Refusal
 from bletest.profile.tree import Fields, Items, Text, fields_at, items_at
 from bletest.uuids import Uuid, UuidKind
@@ -200,6 +201,8 @@ Value = Annotated[
         }
     ),
 ]
+
+Fault = Annotated[Any, WithJsonSchema(FAULT_SCHEMA)]
 
 
 class Shape(BaseModel):
@@ -417,6 +420,7 @@ class ProfileModel(Shape):
     advertising: AdvertisingModel = AdvertisingModel()
     security: SecurityModel | None = None
     services: list[ServiceModel]
+    faults: list[Fault] = []
     state: Later = None
     modes: Later = None
     control: Later = None

@@ -25,6 +25,7 @@ from bletest.profile.model import (
     ServiceModel,
 )
 from bletest.profile.resolve_attributes import AttributeReader, Common
+from bletest.profile.resolve_faults import read_faults
 from bletest.profile.resolve_names import Target, name_everything
 from bletest.profile.resolve_rules import RuleReader
 from bletest.profile.resolve_values import (
@@ -91,6 +92,7 @@ class _Resolver:
             services.append(spec)
             if service.primary:
                 expected.append(expectation)
+        faults = read_faults(self.shaped, self.naming, model.faults)
         advertising = self._advertising()
         if advertising is None:
             return None
@@ -127,6 +129,7 @@ class _Resolver:
             security=security,
             services=tuple(services),
             expectation=expectation_,
+            faults=faults,
         )
 
     def _advertising(self) -> AdvertisingSpec | None:

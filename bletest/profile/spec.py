@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bletest.att.access import Access
 from bletest.profile.expectation import DeviceExpectation, SideEffect
+from bletest.profile.faults import FaultSpec
 from bletest.profile.rules import ReplyKind, WriteRule
 from bletest.profile.sources import ValueSource
 from bletest.uuids import Uuid
@@ -150,7 +151,7 @@ class Profile:
     """One device as one file describes it. ``source`` is None for a profile read from a string.
 
     ``services`` are in file order, which is handle order; GAP and GATT are implied and come
-    before them.
+    before them. ``faults`` are what the emulated device does wrong, each with its ``path`` known.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Profile:
     security: SecuritySpec
     services: tuple[ServiceSpec, ...]
     expectation: DeviceExpectation = field(repr=False)
+    faults: tuple[FaultSpec, ...] = ()
 
     def characteristics(self) -> Iterator[CharacteristicSpec]:
         """Yield every characteristic, in file order."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_bletest import collection, loops, reporting
+from pytest_bletest import collection, faults, loops, reporting
 from pytest_bletest.fixtures import (
     ble_adapter,
     ble_bench,
@@ -17,6 +17,7 @@ from pytest_bletest.fixtures import (
     ble_connect,
     ble_connect_args,
     ble_device,
+    ble_faults,
     ble_link,
     ble_peripheral,
     ble_profile,
@@ -37,6 +38,7 @@ __all__ = [
     "ble_connect",
     "ble_connect_args",
     "ble_device",
+    "ble_faults",
     "ble_link",
     "ble_peripheral",
     "ble_profile",
@@ -48,6 +50,7 @@ MARKERS = (
     "ble_profile(path): the profile of this test, instead of --ble-profile",
     "ble_requires(*capabilities): what adapter and device must be able to do, else a skip",
     "ble_side_effect(kind): what the test does to the world: stores, actuates, resets, …",
+    'ble_fault("led: read 2 answers 0x0E"): what goes wrong with the emulated device; repeatable',
     "ble_ceiling(virtual=14400, real=60): seconds of virtual and real time the test may use",
     "ble_check(code): run one check of bletest.conformance for each attribute it applies to",
     "ble_not_applicable: set by bletest on a check that has nothing to judge in a profile",
@@ -85,9 +88,14 @@ def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> "Generator[None, object, object]":
-    """Skip a test that finds out, while it runs, that adapter or device lack a capability."""
+    """Skip a test that finds out, while it runs, that adapter or device lack a capability.
+
+    One that passed fails after all if a fault it had planned never came to pass.
+    """
     try:
-        return (yield)
+        result = yield
+        faults.check(pyfuncitem)
+        return result
     except AssertionError:
         raise
     except Exception as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_bletest import faults
 from pytest_bletest.session import STATE
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ ASYNC_FIXTURES = frozenset(
         "ble_adapter",
         "ble_link",
         "ble_device",
+        "ble_faults",
         "ble_peripheral",
         "ble_scanner",
         "ble_client",
@@ -141,7 +143,11 @@ def _cases(profiles: "list[Profile]", code: str, *, several: bool) -> list[Any]:
 
 def settle(config: pytest.Config, items: list[pytest.Item]) -> None:
     """End the run on misuse; take out the instances of checks that do not apply."""
-    mistakes = [*config.stash.get(_MISTAKES, []), *_wrong_markers(items)]
+    mistakes = [
+        *config.stash.get(_MISTAKES, []),
+        *_wrong_markers(items),
+        *faults.wrong_markers(items),
+    ]
     if mistakes:
         raise pytest.UsageError("\n".join(mistakes))
     kept = [item for item in items if item.get_closest_marker(_NOT_APPLICABLE) is None]

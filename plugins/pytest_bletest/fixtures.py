@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import pytest_asyncio
 
+from pytest_bletest import faults
 from pytest_bletest.reporting import FINDINGS, keep_evidence, story_of
 from pytest_bletest.session import STATE
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bletest.client.gatt import GattClient
     from bletest.conformance import Case
     from bletest.evidence.transcript import Transcript
+    from bletest.faults import FaultPlan
     from bletest.link.virtual import VirtualLink
     from bletest.peripheral.virtual import VirtualPeripheral
     from bletest.profile.spec import Profile
@@ -89,7 +91,7 @@ async def ble_transcript(
     ceiling = request.node.get_closest_marker("ble_ceiling")
     ble_bench.start_ceiling(**(ceiling.kwargs if ceiling else {}))
     transcript = Transcript()
-    with ble_bench.recording(transcript):
+    with ble_bench.recording(transcript, on_fault=faults.step_for(state.keeper)):
         yield transcript
     keep_evidence(request.node, state.settings, transcript)
     if state.keeper.keeps:
@@ -101,11 +103,19 @@ async def ble_transcript(
 
 @on_session_loop
 async def ble_device(
-    ble_bench: "Bench", ble_profile: "Profile", ble_transcript: "Transcript"
+    request: pytest.FixtureRequest,
+    ble_bench: "Bench",
+    ble_profile: "Profile",
+    ble_transcript: "Transcript",
 ) -> "AsyncIterator[DeviceUnderTest]":
     """The device under test, emulated or real: ``name``, ``address``, ``reset()``."""
-    async with ble_bench.device(ble_profile) as device:
-        yield device
+    planned = faults.of_markers(request)
+    async with ble_bench.device(ble_profile, faults=planned) as device:
+        faults.prepare(request, device)
+        try:
+            yield device
+        finally:
+            faults.note(device, request.config.stash[STATE].faults)
 
 
 @on_session_loop
@@ -114,6 +124,15 @@ async def ble_peripheral(ble_device: "DeviceUnderTest") -> "VirtualPeripheral":
     if ble_device.peripheral is None:
         pytest.skip("peripheral_control: only an emulated device has it (--ble-device emulated)")
     return ble_device.peripheral
+
+
+@on_session_loop
+async def ble_faults(request: pytest.FixtureRequest, ble_device: "DeviceUnderTest") -> "FaultPlan":
+    """What goes wrong with the emulated device: ``ble_faults.add("led: read 2 answers 0x0E")``.
+
+    Each fault has to come to pass before the test is over; skips where the device is real.
+    """
+    return faults.plan_of(request, ble_device)
 
 
 @on_session_loop

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bletest
+from pytest_bletest import faults
 from pytest_bletest.session import STATE
 
 if TYPE_CHECKING:
@@ -106,12 +107,22 @@ class Reporter:
         self._state.not_applicable = max(
             self._state.not_applicable, output.get("ble_not_applicable", 0)
         )
+        faults.unpack(output.get("ble_faults", ()), self._state.faults)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Judge the faults of profiles, which are part of the device: over the whole run."""
+        result = yield
+        if not hasattr(self._config, "workerinput"):
+            faults.judge(session, self._state.faults)
+        return result
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Describe the session in the report; a worker of pytest-xdist tells what it counted."""
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
             output["ble_not_applicable"] = self._state.not_applicable
+            output["ble_faults"] = faults.pack(self._state.faults)
         elif self._state.used:
             settings = self._state.settings
             names = ", ".join(profile.name for profile in self._state.profiles)

@@ -24,6 +24,8 @@ class State:
         self.values = values
         self.profiles: list[Profile] = []
         self.not_applicable = 0
+        self.faults: dict[tuple[str, str], tuple[int, int]] = {}
+        """Of profiles: by profile and sentence, how often the occasion came, and the fault."""
         self._settings: Settings | None = None
         self._by_marker: dict[str, Profile] = {}
         self._keeper: Keeper | None = None

@@ -27,6 +27,9 @@ class Owner:
     def on_unexpected(self, pdu: bytes, reason: str) -> None:
         raise AssertionError(reason)
 
+    def confirm(self, value_handle: int, confirmation: bytes) -> None:
+        self.send_att(confirmation)
+
     def on_timeout(self, request: bytes) -> None:
         raise AssertionError(request)
 

@@ -24,6 +24,27 @@ services:
 
 # The sign ¦ stands before the place of the mistake and is taken out before the profile is read.
 TOP_LEVEL = {
+    "fault without an occasion": (
+        HEAD + "services: []\nfaults: [¦raed 1 dropped]",
+        "`raed` is no occasion",
+        'did you mean "read"?',
+    ),
+    "fault in parts": (
+        HEAD + "services: []\nfaults:\n  - {on: read, nth: 1, answers: ¦0x1FF}",
+        "0x1FF is out of range",
+        "from 1 to 255",
+    ),
+    "fault with an unknown part": (
+        HEAD + "services: []\nfaults:\n  - {on: read, ¦anwsers: 14}",
+        "`anwsers` is nothing that can go wrong",
+        '"answers"',
+    ),
+    "fault of an attribute that is not there": (
+        HEAD + "services: []\nfaults: [¦level: read 1 dropped]",
+        "no attribute has the id `level`",
+        "",
+    ),
+    "faults that are no list": (HEAD + "services: []\nfaults: ¦read", "expected a list", "[read]"),
     "wrong version": ("bletest: ¦2\nname: x\ndevice: {name: T}\nservices: []", "`2`", "bletest: 1"),
     "no services": ("¦" + HEAD, "the profile lacks `services`", "services: …"),
     "unknown key": (HEAD + "¦servces: []\nservices: []", "unknown key `servces`", '"services"'),
