@@ -32,7 +32,13 @@ REFERENCE = Lane("virtual time")
 LANES = (
     Lane("full HCI path", ("--ble-link=path=hci",)),
     Lane("real time", ("--ble-clock=real",)),
-    Lane("HCI port", served=True, without=frozenset({"peripheral_control"})),
+    # To the tests it is a real device, which nobody may move unless told so.
+    Lane(
+        "HCI port",
+        ("--ble-allow=actuates", "--ble-allow=resets", "--ble-allow=wears"),
+        served=True,
+        without=frozenset({"peripheral_control"}),
+    ),
 )
 
 
