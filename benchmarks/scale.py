@@ -86,7 +86,8 @@ def measure_raw(effort: Effort) -> Values:
 def one_raw_read(crowd: int, patience: float) -> float:
     """Return the seconds of a read in a process of its own; after ``patience`` it is given up."""
     command = (sys.executable, "-m", "benchmarks.raw_crowd", str(crowd), str(INTERVAL_MS))
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    # Unbuffered, lest the first line takes the second along, out of communicate()'s reach.
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, bufsize=0) as process:
         assert process.stdout is not None  # it is a pipe
         try:
             if not process.stdout.readline():
