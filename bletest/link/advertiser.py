@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from bumble import hci
 from bumble.controller import LegacyAdvertiser
 
+from bletest.link.privacy import is_private_type
+
 if TYPE_CHECKING:
+    from bletest.link.connection import VirtualConnection
     from bletest.link.controller import VirtualController
 
 AdvertisingType = hci.HCI_LE_Set_Advertising_Parameters_Command.AdvertisingType
@@ -46,6 +49,12 @@ class Advertiser(LegacyAdvertiser):
     """
 
     controller: "VirtualController"
+    is_extended = False
+    """Whether these are extended advertising PDUs, which legacy hosts do not hear."""
+
+    # Two advertisers are never the same, whatever their parameters; bumble compares these.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __init__(self, controller: "VirtualController") -> None:
         super().__init__(controller)
@@ -62,6 +71,21 @@ class Advertiser(LegacyAdvertiser):
     def address(self) -> hci.Address:
         """The address in the PDUs, as it was when advertising was enabled."""
         return self._address
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it may advertise a resolvable private address, which changes."""
+        return is_private_type(self.own_address_type)
+
+    @property
+    def target_address(self) -> hci.Address:
+        """The address of the peer in directed PDUs."""
+        if self.is_private:
+            now = asyncio.get_running_loop().time()
+            target = self.controller.resolving_list.address_of(self.peer_address, now)
+            if target is not None:
+                return target
+        return self.peer_address
 
     @property
     def interval(self) -> float:
@@ -94,14 +118,18 @@ class Advertiser(LegacyAdvertiser):
         """Advertise from now on; enabling it again restarts it with the current address."""
         self.stop()
         loop = asyncio.get_running_loop()
-        self._address = self.controller.own_address(self.own_address_type)
+        self._address = self.own_address()
         self._phase = loop.time()
         self._next = 0
         self._delay_key = zlib.crc32(bytes(self._address), self.controller.link.seed & 0xFFFFFFFF)
         self.enabled = True
-        if self.advertising_type == AdvertisingType.ADV_DIRECT_IND:
-            self._limit_timer = loop.call_later(HIGH_DUTY_LIMIT, self._on_limit)
+        if (limit := self.limit()) is not None:
+            self._limit_timer = loop.call_later(limit, self._on_limit)
         self.controller.link.on_advertiser_started(self)
+
+    def limit(self) -> float | None:
+        """Return after how many seconds it ends by itself; None for never."""
+        return HIGH_DUTY_LIMIT if self.advertising_type == AdvertisingType.ADV_DIRECT_IND else None
 
     def stop(self) -> None:
         """Send nothing more."""
@@ -114,6 +142,24 @@ class Advertiser(LegacyAdvertiser):
             self._limit_timer = None
         self.controller.link.on_advertiser_stopped(self)
 
+    def own_address(self) -> hci.Address:
+        """Return the address to advertise from now on."""
+        return self.controller.own_address(self.own_address_type, self.peer_address)
+
+    def renew_address(self) -> None:
+        """Take the private address of now, if that of before has been used long enough."""
+        address = self.own_address()
+        if address != self._address:
+            self.controller.link.on_advertiser_stopped(self)
+            self._address = address
+            self.controller.link.on_advertiser_started(self)
+
+    def on_scan_request(self, scanner: hci.Address) -> None:
+        """A scanner has asked for the scan response."""
+
+    def on_connected(self, connection: "VirtualConnection") -> None:
+        """Somebody has connected to this advertiser, which has stopped."""
+
     def arm(self) -> None:
         """Somebody listens: set the timer for the next event, if it is not set."""
         if self._event_timer is not None:
@@ -122,7 +168,7 @@ class Advertiser(LegacyAdvertiser):
         now = loop.time()
         # advDelay is shorter than any interval, so the event of the interval before may be due.
         self._next = max(self._next, math.floor((now - self._phase) / self.interval) - 1)
-        while (moment := self._moment(self._next)) < now:
+        while (moment := self.moment(self._next)) < now:
             self._next += 1
         self._event_timer = loop.call_at(moment, self._on_event)
 
@@ -132,7 +178,16 @@ class Advertiser(LegacyAdvertiser):
             self._event_timer.cancel()
             self._event_timer = None
 
-    def _moment(self, event: int) -> float:
+    def events_until_now(self) -> int:
+        """Return how many advertising events there were since it was enabled."""
+        now = asyncio.get_running_loop().time()
+        count = max(0, math.floor((now - self._phase) / self.interval) - 1)
+        while self.moment(count) <= now:
+            count += 1
+        return count
+
+    def moment(self, event: int) -> float:
+        """Return when an event happens, the first being 0."""
         start = self._phase + event * self.interval
         if self.advertising_type == AdvertisingType.ADV_DIRECT_IND:
             return start
@@ -142,6 +197,8 @@ class Advertiser(LegacyAdvertiser):
     def _on_event(self) -> None:
         self._event_timer = None
         self._next += 1
+        if self.is_private:
+            self.renew_address()
         self.arm()
         self.controller.link.on_advertising_event(self)
 

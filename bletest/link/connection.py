@@ -29,6 +29,10 @@ class VirtualConnection(Connection):
     latency: int = 0
     timeout: int = 0
     peer: "VirtualConnection | None" = field(default=None, repr=False)
+    # Resolvable private addresses on the air, where a controller made or resolved them.
+    private_address: hci.Address | None = None
+    private_peer_address: hci.Address | None = None
+    is_encrypted: bool = False
     supervision: asyncio.TimerHandle | None = field(default=None, repr=False)
     is_up: bool = True
     is_short: bool = False

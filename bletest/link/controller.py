@@ -4,7 +4,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bumble import hci, ll
 from bumble.controller import Connection, Controller
@@ -16,6 +16,7 @@ from bletest.link.advertiser import Advertiser, AdvertisingType
 from bletest.link.connection import VirtualConnection, has_legal_parameters
 from bletest.link.data_path import DataPath
 from bletest.link.initiator import InitiatingController
+from bletest.link.queries import QueriedController
 from bletest.link.scanner import ScanningController
 
 if TYPE_CHECKING:
@@ -39,14 +40,17 @@ _ANSWERED_UNASKED = frozenset(
 )
 
 
-class VirtualController(ScanningController, InitiatingController):
+class VirtualController(ScanningController, InitiatingController, QueriedController):
     """A Bluetooth LE controller with legacy advertising, made by ``VirtualLink``.
 
-    It offers neither extended advertising nor LL privacy, so that every host stack takes the
-    path of the basic events and of connections by their plain addresses.
+    It does not offer extended advertising, so that every host stack takes the path of the basic
+    commands. It resolves private addresses for hosts that ask, without offering LL privacy.
+    :class:`~bletest.link.extended.ExtendedController` offers both.
     """
 
     le_legacy_advertiser: Advertiser
+    answered_commands: ClassVar[frozenset[int]]
+    """Opcodes of the commands that it carries out."""
 
     le_features = (
         hci.LeFeatureMask.LE_ENCRYPTION
@@ -87,7 +91,7 @@ class VirtualController(ScanningController, InitiatingController):
         """Take one H4 packet from the host. Nothing that a host sends raises."""
         is_command = packet[:1] == _COMMAND and len(packet) >= 4
         opcode = packet[1] | packet[2] << 8 if is_command else 0
-        if is_command and opcode not in ANSWERED_COMMANDS:
+        if is_command and opcode not in self.answered_commands:
             self._send_hci_command_status(ErrorCode.UNKNOWN_HCI_COMMAND_ERROR, opcode)
             return
         try:
@@ -137,9 +141,7 @@ class VirtualController(ScanningController, InitiatingController):
     ) -> Status:
         """Vol 4, Part E, 7.8.9: refused while the address to advertise with is not set."""
         advertiser = self.le_legacy_advertiser
-        if command.advertising_enable and not any(
-            bytes(self.own_address(advertiser.own_address_type))
-        ):
+        if command.advertising_enable and not any(bytes(advertiser.own_address())):
             return Status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR)
         return super().on_hci_le_set_advertising_enable_command(command)
 
@@ -148,8 +150,16 @@ class VirtualController(ScanningController, InitiatingController):
     def accepts(self, advertiser: Advertiser, initiator: hci.Address) -> bool:
         """Whether a CONNECT_IND of ``initiator`` is answered (Vol 6, Part B, 4.3.2)."""
         # Bit 1 of the policy: connection requests only from the filter accept list.
-        filtered = advertiser.advertising_filter_policy & 2 and initiator not in self._accept_list
-        return not filtered and initiator not in self.le_connections
+        peer = self.known_as(initiator)
+        filtered = advertiser.advertising_filter_policy & 2 and peer not in self._accept_list
+        return not filtered and peer is not None and peer not in self.le_connections
+
+    def answers_scan(self, advertiser: Advertiser, scanner: hci.Address) -> bool:
+        """Whether a SCAN_REQ of ``scanner`` is answered (Vol 6, Part B, 4.3.2)."""
+        # Bit 0 of the policy: scan requests only from the filter accept list.
+        if not advertiser.advertising_filter_policy & 1:
+            return True
+        return self.known_as(scanner) in self._accept_list
 
     def new_connection(
         self,
@@ -157,6 +167,9 @@ class VirtualController(ScanningController, InitiatingController):
         own_address: hci.Address,
         peer_address: hci.Address,
         parameters: hci.HCI_LE_Create_Connection_Command,
+        *,
+        is_private: bool,
+        peer_on_air: hci.Address,
     ) -> VirtualConnection:
         """Make this end of a connection and tell the host (Vol 4, Part E, 7.7.65.1)."""
         connection = VirtualConnection(
@@ -171,6 +184,8 @@ class VirtualController(ScanningController, InitiatingController):
             interval=parameters.connection_interval_min,
             latency=parameters.max_latency,
             timeout=parameters.supervision_timeout,
+            private_address=own_address if is_private and own_address.is_resolvable else None,
+            private_peer_address=peer_on_air if peer_address.is_resolved else None,
         )
         self.le_connections[peer_address] = connection
         self._send_connection_complete(ErrorCode.SUCCESS, peer_address, connection)
@@ -182,19 +197,34 @@ class VirtualController(ScanningController, InitiatingController):
     def _send_connection_complete(
         self, status: ErrorCode, peer_address: hci.Address, connection: VirtualConnection | None
     ) -> None:
-        self.send_hci_packet(
-            hci.HCI_LE_Connection_Complete_Event(
-                status=status,
-                connection_handle=connection.handle if connection else 0,
-                role=connection.role if connection else hci.Role.CENTRAL,
-                peer_address_type=peer_address.address_type,
-                peer_address=peer_address,
-                connection_interval=connection.interval if connection else 0,
-                peripheral_latency=connection.latency if connection else 0,
-                supervision_timeout=connection.timeout if connection else 0,
-                central_clock_accuracy=0,
-            )
+        enhanced = self.wants_le_event(hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT)
+        kind = peer_address.address_type
+        event = struct.pack(
+            "<BBHBB6s",
+            hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT
+            if enhanced
+            else hci.HCI_LE_CONNECTION_COMPLETE_EVENT,
+            status,
+            connection.handle if connection else 0,
+            connection.role if connection else hci.Role.CENTRAL,
+            # Only the enhanced event tells identity addresses from others.
+            kind if enhanced else kind & 1,
+            bytes(peer_address),
         )
+        if enhanced:
+            for private in (
+                connection.private_address if connection else None,
+                connection.private_peer_address if connection else None,
+            ):
+                event += bytes(private) if private is not None else bytes(6)
+        event += struct.pack(
+            "<HHHB",
+            connection.interval if connection else 0,
+            connection.latency if connection else 0,
+            connection.timeout if connection else 0,
+            0,
+        )
+        self._to_host(bytes((hci.HCI_EVENT_PACKET, hci.HCI_LE_META_EVENT, len(event))) + event)
 
     def on_data(self, connection: VirtualConnection, pdu: bytes) -> None:
         """Hand one L2CAP frame from the peer to the host, in packets of the usual length."""
@@ -300,6 +330,7 @@ class VirtualController(ScanningController, InitiatingController):
         self.le_legacy_advertiser = Advertiser(self)
         self._accept_list.clear()
         self.forget_reports()
+        self.resolving_list.reset()
         self.le_scan_type = 0
         self.le_scanning_filter_policy = 0
         self.random_address = hci.Address.ANY_RANDOM
@@ -364,7 +395,12 @@ def _has_handler(opcode: int) -> bool:
 
 
 # bumble lists commands that it does not answer. A host that believes the list would wait for ever.
-VirtualController.supported_commands = set(filter(_has_handler, Controller.supported_commands))
+VirtualController.supported_commands = {
+    *filter(_has_handler, Controller.supported_commands),
+    hci.HCI_READ_ENCRYPTION_KEY_SIZE_COMMAND,
+}
 
-ANSWERED_COMMANDS = VirtualController.supported_commands | _ANSWERED_UNASKED
+ANSWERED_COMMANDS = frozenset(VirtualController.supported_commands | _ANSWERED_UNASKED)
 """Opcodes of the commands that a virtual controller carries out."""
+
+VirtualController.answered_commands = ANSWERED_COMMANDS

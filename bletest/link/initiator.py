@@ -2,18 +2,27 @@
 
 import abc
 import asyncio
+from functools import partial
 
 from bumble import hci
 
-from bletest.link.addresses import AddressedController, ErrorCode, Status, Success
+from bletest.link.addresses import (
+    AddressedController,
+    ErrorCode,
+    Status,
+    Success,
+)
 from bletest.link.advertiser import Advertiser
 from bletest.link.connection import VirtualConnection, has_legal_parameters
+from bletest.link.privacy import is_private_type
 
 
 class InitiatingController(AddressedController, abc.ABC):
     """Waits for a connectable advertiser on behalf of its host, and connects to it."""
 
     le_connections: dict[hci.Address, VirtualConnection]  # type: ignore[assignment]
+    # Whether the pending command was the extended one, which finds extended PDUs too.
+    _initiates_extended = False
 
     @property
     @abc.abstractmethod
@@ -27,8 +36,15 @@ class InitiatingController(AddressedController, abc.ABC):
         own_address: hci.Address,
         peer_address: hci.Address,
         parameters: hci.HCI_LE_Create_Connection_Command,
+        *,
+        is_private: bool,
+        peer_on_air: hci.Address,
     ) -> VirtualConnection:
-        """Make this end of a connection and tell the host."""
+        """Make this end of a connection and tell the host.
+
+        ``own_address`` and ``peer_on_air`` are the addresses on the air, ``is_private`` says
+        whether this controller has made the first; ``peer_address`` is as whom the peer is known.
+        """
 
     @abc.abstractmethod
     def _send_connection_failure(self, status: ErrorCode, peer_address: hci.Address) -> None: ...
@@ -37,20 +53,29 @@ class InitiatingController(AddressedController, abc.ABC):
         self, command: hci.HCI_LE_Create_Connection_Command
     ) -> None:
         """Vol 4, Part E, 7.8.12: wait for a connectable advertisement of the peer."""
+        self._initiate(command)
+
+    def _initiate(
+        self, command: hci.HCI_LE_Create_Connection_Command, opcode: int | None = None
+    ) -> None:
         by_list = bool(command.initiator_filter_policy)
         if self.pending_le_connection:
             status = ErrorCode.COMMAND_DISALLOWED_ERROR
         elif not by_list and command.peer_address in self.le_connections:
             status = ErrorCode.CONNECTION_ALREADY_EXISTS_ERROR
         elif not has_legal_parameters(command) or not any(
-            bytes(self.own_address(command.own_address_type))
+            bytes(self.own_address(command.own_address_type, command.peer_address))
         ):
             status = ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR
         else:
             status = ErrorCode.SUCCESS
             self.pending_le_connection = command
-            self.link.set_initiating(self, None if by_list else command.peer_address)
-        self._send_hci_command_status(status, command.op_code)
+            self._initiates_extended = opcode is not None
+            # A peer that may hide behind a private address can be any of them.
+            peer = self.resolving_list.find(command.peer_address)
+            hidden = self.resolving_list.enabled and peer is not None and any(peer.peer_irk)
+            self.link.set_initiating(self, None if by_list or hidden else command.peer_address)
+        self._send_hci_command_status(status, opcode or command.op_code)
 
     def on_hci_le_create_connection_cancel_command(
         self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
@@ -73,35 +98,56 @@ class InitiatingController(AddressedController, abc.ABC):
         pending = self.pending_le_connection
         if not isinstance(pending, hci.HCI_LE_Create_Connection_Command):
             return
-        own = self.own_address(pending.own_address_type)
+        peer = self.known_as(advertiser.address)
+        if (
+            peer is None
+            or not advertiser.is_connectable
+            or (advertiser.is_extended and not self._initiates_extended)
+        ):
+            return
         wanted = (
-            advertiser.address in self._accept_list
+            peer in self._accept_list
             if pending.initiator_filter_policy
-            else advertiser.address == pending.peer_address
+            else pending.peer_address in (peer, advertiser.address)
         )
+        own = self.own_address(pending.own_address_type, peer)
         if (
             not wanted
-            or not advertiser.is_connectable
-            or (advertiser.is_directed and advertiser.peer_address != own)
-            or advertiser.address in self.le_connections
+            or (advertiser.is_directed and not self.is_target(advertiser.target_address, own))
+            or peer in self.le_connections
             or not advertiser.controller.accepts(advertiser, own)
         ):
             return
         self.pending_le_connection = None
         self.link.stop_initiating(self)
+        make_ours = partial(
+            self.new_connection,
+            hci.Role.CENTRAL,
+            own,
+            peer,
+            pending,
+            is_private=is_private_type(pending.own_address_type),
+            peer_on_air=advertiser.address,
+        )
         refuse = advertiser.controller.refuse_connection
         if refuse is not None and (reason := refuse()) is not None:
             # The advertiser goes on as if it had not heard the CONNECT_IND. The initiator takes
             # the link for created until six intervals have passed in silence (Vol 6, Part B, 4.5).
-            ours = self.new_connection(hci.Role.CENTRAL, own, advertiser.address, pending)
+            ours = make_ours()
             asyncio.get_running_loop().call_later(
                 6 * ours.interval * 0.00125, self.on_le_disconnected, ours, reason
             )
             return
         advertiser.stop()
         theirs = advertiser.controller.new_connection(
-            hci.Role.PERIPHERAL, advertiser.address, own, pending
+            hci.Role.PERIPHERAL,
+            advertiser.address,
+            advertiser.controller.known_as(own) or own,
+            pending,
+            is_private=advertiser.is_private,
+            peer_on_air=own,
         )
-        ours = self.new_connection(hci.Role.CENTRAL, own, advertiser.address, pending)
+        advertiser.on_connected(theirs)
+        ours = make_ours()
         ours.peer, theirs.peer = theirs, ours
         ours.is_short = theirs.is_short = self.is_short and advertiser.controller.is_short

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from bumble import hci
 
-from bletest.link.addresses import AddressedController, Status
+from bletest.link.addresses import AddressedController, ErrorCode, Status
 from bletest.link.advertiser import Advertiser, ReportType
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ class ScanningController(AddressedController):
     """Reports to its host what it hears while it scans."""
 
     def __init__(self, name: str, link: "VirtualLink", public_address: hci.Address) -> None:
-        self._reported: set[tuple[hci.Address, int]] = set()
+        self._reported: set[tuple[hci.Address, int, *tuple[int, ...]]] = set()
         super().__init__(name, link, public_address)
 
     def forget_reports(self) -> None:
@@ -25,19 +25,40 @@ class ScanningController(AddressedController):
 
     def on_heard(self, advertiser: Advertiser) -> None:
         """Report an advertising event to the scanning host (Vol 4, Part E, 7.7.65.2)."""
-        if advertiser.is_directed and advertiser.peer_address != self.own_address(
-            self.le_scan_own_address_type
-        ):
-            return
-        if self.le_scanning_filter_policy & 1 and advertiser.address not in self._accept_list:
+        if advertiser.is_extended:
+            return  # Legacy scanners do not listen where extended PDUs are.
+        sender = self.known_as(advertiser.address)
+        if sender is None or self.is_filtered(advertiser, sender):
             return
         data = b"" if advertiser.is_directed else advertiser.advertising_data
-        self._report(advertiser, advertiser.report_type, data)
-        if self.le_scan_type == 1 and advertiser.is_scannable:
-            self._report(advertiser, ReportType.SCAN_RSP, advertiser.scan_response_data)
+        self._report(advertiser, sender, advertiser.report_type, data)
+        if self.le_scan_type == 1 and advertiser.is_scannable and self.is_answered_by(advertiser):
+            self._report(advertiser, sender, ReportType.SCAN_RSP, advertiser.scan_response_data)
 
-    def _report(self, advertiser: Advertiser, kind: ReportType, data: bytes) -> None:
-        address = advertiser.address
+    def is_filtered(self, advertiser: Advertiser, sender: hci.Address) -> bool:
+        """Whether the scanning filter policy keeps a PDU from the host (Vol 6, Part B, 4.3.3)."""
+        if self.le_scanning_filter_policy & 1 and sender not in self._accept_list:
+            return True
+        if not advertiser.is_directed:
+            return False
+        target = advertiser.target_address
+        own_address = self.own_address(self.le_scan_own_address_type)
+        if self.is_target(target, own_address):
+            return False
+        # Bit 1: private targets that cannot be resolved here may be resolved by the host.
+        return not (self.le_scanning_filter_policy & 2 and target.is_resolvable)
+
+    def is_answered_by(self, advertiser: Advertiser) -> bool:
+        """Send an advertiser a SCAN_REQ, and return whether it answers."""
+        own_address = self.own_address(self.le_scan_own_address_type)
+        if not advertiser.controller.answers_scan(advertiser, own_address):
+            return False
+        advertiser.on_scan_request(own_address)
+        return True
+
+    def _report(
+        self, advertiser: Advertiser, address: hci.Address, kind: ReportType, data: bytes
+    ) -> None:
         if self.filter_duplicates:
             if (address, kind) in self._reported:
                 return
@@ -56,6 +77,8 @@ class ScanningController(AddressedController):
         self, command: hci.HCI_LE_Set_Scan_Enable_Command
     ) -> Status:
         """Vol 4, Part E, 7.8.11."""
+        if command.le_scan_enable and not self.has_address(self.le_scan_own_address_type):
+            return Status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR)
         self.forget_reports()
         status = super().on_hci_le_set_scan_enable_command(command)
         self.link.set_scanning(self, self.le_scan_enable)

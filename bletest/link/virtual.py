@@ -14,6 +14,7 @@ from bletest.link.advertiser import Advertiser
 from bletest.link.connection import VirtualConnection
 from bletest.link.controller import VirtualController
 from bletest.link.data_path import DataPath
+from bletest.link.extended import ExtendedController
 from bletest.link.initiator import InitiatingController
 from bletest.link.scanner import ScanningController
 
@@ -40,7 +41,8 @@ class VirtualLink(LocalLink):
         self._on_its_way: deque[tuple[Callable[[VirtualConnection, Any], None], Any, Any]] = deque()
         self._delivering = False
         self._members: dict[VirtualController, None] = {}
-        self._advertisers: dict[hci.Address, dict[VirtualController, Advertiser]] = {}
+        self._advertisers: dict[hci.Address, dict[Advertiser, None]] = {}
+        self._private_advertisers: dict[Advertiser, None] = {}
         self._scanners: dict[ScanningController, None] = {}
         # What each initiator waits for: an address, or None for any on its filter accept list.
         self._initiators: dict[InitiatingController, hci.Address | None] = {}
@@ -52,17 +54,23 @@ class VirtualLink(LocalLink):
         return tuple(self._members)
 
     def new_controller(
-        self, name: str, public_address: str | hci.Address | None = None
+        self,
+        name: str,
+        public_address: str | hci.Address | None = None,
+        *,
+        extended: bool = False,
     ) -> VirtualController:
         """Put a new controller on the air; call it while the loop runs.
 
         ``name`` is for people and names the stream of its randomness. Without
         ``public_address`` (``AA:BB:CC:DD:EE:FF``) it reports none (all zeros), and its host
-        sets a random address.
+        sets a random address. ``extended`` makes it one of Bluetooth 5, with extended
+        advertising and LL privacy.
         """
         if isinstance(public_address, str):
             public_address = hci.Address(public_address, hci.Address.PUBLIC_DEVICE_ADDRESS)
-        return VirtualController(name, self, public_address or hci.Address.ANY)
+        kind = ExtendedController if extended else VirtualController
+        return kind(name, self, public_address or hci.Address.ANY)
 
     def new_public_address(self) -> str:
         """Make up a public address, from the seed; it repeats in the next run."""
@@ -91,14 +99,17 @@ class VirtualLink(LocalLink):
 
     def on_advertiser_started(self, advertiser: Advertiser) -> None:
         """Note an advertiser that was enabled."""
-        self._advertisers.setdefault(advertiser.address, {})[advertiser.controller] = advertiser
+        self._advertisers.setdefault(advertiser.address, {})[advertiser] = None
+        if advertiser.is_private:
+            self._private_advertisers[advertiser] = None
         if self._scanners or self._is_awaited(advertiser.address):
             advertiser.arm()
 
     def on_advertiser_stopped(self, advertiser: Advertiser) -> None:
         """Forget an advertiser that was disabled, or has a connection now."""
         same_address = self._advertisers[advertiser.address]
-        del same_address[advertiser.controller]
+        del same_address[advertiser]
+        self._private_advertisers.pop(advertiser, None)
         if not same_address:
             del self._advertisers[advertiser.address]
 
@@ -122,10 +133,13 @@ class VirtualLink(LocalLink):
     def set_initiating(self, controller: InitiatingController, address: hci.Address | None) -> None:
         """Note that a controller waits for an address, or for any on its accept list (None)."""
         self._initiators[controller] = address
+        # While nobody listened nobody needed to know how their addresses have changed.
+        for advertiser in tuple(self._private_advertisers):
+            advertiser.renew_address()
         if address is None:
             self._for_each_advertiser(Advertiser.arm)
         else:
-            for advertiser in tuple(self._advertisers.get(address, {}).values()):
+            for advertiser in tuple(self._advertisers.get(address, ())):
                 advertiser.arm()
 
     def stop_initiating(self, controller: InitiatingController) -> None:
@@ -136,7 +150,7 @@ class VirtualLink(LocalLink):
         if address is None:
             self._for_each_advertiser(self._disarm_unless_awaited)
         else:
-            for advertiser in tuple(self._advertisers.get(address, {}).values()):
+            for advertiser in tuple(self._advertisers.get(address, ())):
                 self._disarm_unless_awaited(advertiser)
 
     def _is_awaited(self, address: hci.Address) -> bool:
@@ -148,7 +162,7 @@ class VirtualLink(LocalLink):
 
     def _for_each_advertiser(self, act: Callable[[Advertiser], None]) -> None:
         for same_address in tuple(self._advertisers.values()):
-            for advertiser in tuple(same_address.values()):
+            for advertiser in tuple(same_address):
                 act(advertiser)
 
     # Connections: the one place through which everything between two controllers passes.

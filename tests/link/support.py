@@ -49,6 +49,8 @@ class BareHost:
         controller.set_packet_sink(self)
         # A host sets its masks; after a reset no LE event comes through (Vol 4, Part E, 7.3.1).
         controller.event_mask = controller.le_event_mask = (1 << 64) - 1
+        # Not the enhanced one, which would come instead of LE Connection Complete (7.7.65.1).
+        controller.le_event_mask &= ~(1 << 9)
 
     def on_packet(self, packet: bytes) -> None:
         self.octets.append(packet)
