@@ -16,6 +16,7 @@
     │   │   └── SubscriptionEnded  … while a subscription waited
     │   ├── TooFewNotifications fewer notifications than asked for, in the window
     │   ├── PairingFailed       pairing ended with a reason
+    │   ├── FirmwareDied        the firmware that runs on this machine ended by itself
     │   ├── NotSeen             the emulated device did not see what a test waited for
     │   └── CheckFailed         findings of a check
     └── BenchTrouble            the device is not to blame: Allure files it under test defects
@@ -124,6 +125,14 @@ class PairingFailed(DeviceFault):
     def __init__(self, message: str, *, reason: int | None = None) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class FirmwareDied(DeviceFault):
+    """The firmware that bletest runs ended by itself. ``exit_code`` is negative for a signal."""
+
+    def __init__(self, message: str, *, exit_code: int, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.exit_code = exit_code
 
 
 class NotSeen(DeviceFault):

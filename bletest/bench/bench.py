@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from bletest.bench.device import DeviceUnderTest
-from bletest.bench.settings import VIRTUAL, DeviceSelector, SelectBy, Settings
+from bletest.bench.firmware import Firmware
+from bletest.bench.settings import VIRTUAL, DeviceSelector, Lifetime, SelectBy, Settings
 from bletest.client.adapter import BumbleAdapter
 from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
@@ -18,10 +19,14 @@ from bletest.contracts.events import Event, EventSink, FaultFired, nowhere
 from bletest.errors import AdapterUnusable, BenchTrouble, EmulationError, LinkLost, UsageMistake
 from bletest.faults import FaultPlan
 from bletest.link.clock import Ceiling, VirtualClockLoop
+from bletest.link.hci_port import HciPort
 from bletest.link.station import Station, open_station
 from bletest.link.virtual import VirtualLink
 from bletest.peripheral.virtual import VirtualPeripheral
 from bletest.profile.spec import Profile
+
+FIRMWARE_STARTS = 10.0
+"""Seconds that firmware may take to open its port."""
 
 SHORTEST_SCAN = 3.0
 """Seconds a device is looked for at least."""
@@ -37,12 +42,15 @@ class Bench:
     """The radio of the client, and the devices under test, for one run.
 
     Use it as an async context manager. It decides what is virtual and what is real; nothing
-    above it knows.
+    above it knows. ``label`` tells benches apart that share a folder of evidence.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, label: str = "") -> None:
         self.settings = settings
         self.air: VirtualLink | None = None
+        self.port: HciPort | None = None
+        self.firmware: Firmware | None = None
+        self._label = label
         self._adapter: BumbleAdapter | None = None
         self._adapter_trouble: AdapterUnusable | None = None
         self._sink: EventSink = nowhere
@@ -53,6 +61,11 @@ class Bench:
     async def __aenter__(self) -> Self:
         if self.settings.adapter == VIRTUAL:
             self.air = VirtualLink(seed=self.settings.seed, path=self.settings.link.path)
+        if self.settings.hci_port is not None:
+            assert self.air is not None  # Settings let no other adapter have a port
+            self.port = await HciPort(self.air, self.settings.hci_port).__aenter__()
+            if self.settings.device_command:
+                self.firmware = self._new_firmware(self.port)
         return self
 
     async def __aexit__(
@@ -61,7 +74,11 @@ class Bench:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.firmware is not None:
+            await self.firmware.stop()
         await self._close_adapter()
+        if self.port is not None:
+            await self.port.__aexit__()
 
     def start_ceiling(self, *, virtual: float = 4 * 3600.0, real: float = 60.0) -> None:
         """Give the test that begins ``virtual`` seconds of virtual and ``real`` of real time."""
@@ -69,6 +86,55 @@ class Bench:
         if isinstance(loop, VirtualClockLoop):
             loop.ceiling = Ceiling(virtual=virtual, real=real)
             loop.start_ceiling()
+
+    # Firmware
+
+    def _new_firmware(self, port: HciPort) -> Firmware:
+        log = self.settings.output / "-".join(filter(None, ("firmware", self._label)))
+        log = log.with_suffix(".log")
+        log.unlink(missing_ok=True)
+        environment = {"BLETEST_HCI_PORT": port.place, "BLETEST_HCI_TRANSPORT": port.other_end}
+        return Firmware(self.settings.device_command, log=log, environment=environment)
+
+    async def begin_test(self) -> None:
+        """Have the firmware on the air, as fresh as the settings want it; or do nothing.
+
+        Firmware that has died, or has lost its port, is started anew. Raises FirmwareDied if it
+        dies before it has opened the port, BenchTrouble if it does not open it.
+        """
+        if self.firmware is None or self.port is None:
+            return
+        keep = self.settings.device_lifetime is Lifetime.SESSION
+        if not (keep and self.firmware.is_running and self.port.controller is not None):
+            await self.restart_firmware()
+
+    async def end_test(self) -> None:
+        """Stop firmware that lives for one test; raises FirmwareDied if it has died by itself."""
+        if self.firmware is not None and self.settings.device_lifetime is Lifetime.TEST:
+            death = self.firmware.death()
+            await self.firmware.stop()
+            if death is not None and not self.firmware.is_told:
+                raise death
+
+    async def restart_firmware(self) -> None:
+        """End the firmware, start it anew, and wait until it has opened its port."""
+        assert self.firmware is not None  # whoever starts it has it,
+        assert self.port is not None  # and the settings let nobody have it without a port
+        await self.firmware.stop()
+        await self.port.hang_up()
+        self.firmware.start()
+        window = FIRMWARE_STARTS * self.settings.timeout_scale
+        deadline = asyncio.get_running_loop().time() + window
+        while self.port.controller is None:
+            if (death := self.firmware.death()) is not None:
+                raise death
+            if asyncio.get_running_loop().time() > deadline:
+                raise BenchTrouble(
+                    f"the firmware has not opened {self.port.place} within {window:g} s",
+                    remedy="open what the environment variable BLETEST_HCI_PORT names, and speak "
+                    "H4 there; give slow firmware time with --ble-timeout-scale",
+                )
+            await asyncio.sleep(0.01)
 
     # Evidence
 
@@ -166,7 +232,8 @@ class Bench:
         of the emulated device raised.
         """
         if self.settings.device is not None:
-            yield DeviceUnderTest(profile, selector=self.settings.device)
+            restart = self.restart_firmware if self.firmware is not None else None
+            yield DeviceUnderTest(profile, selector=self.settings.device, restart=restart)
             return
         if self.air is None and self.settings.emulate_on is None:
             await self.adapter()  # an adapter that is not there is the greater trouble

@@ -1,5 +1,6 @@
 """The device under test: the same object for the test, whether it is emulated or real."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bletest.bench.settings import DeviceSelector
@@ -14,12 +15,14 @@ class DeviceUnderTest:
     """What a test knows of its device.
 
     ``selector`` says how a real device is found, ``peripheral`` is the emulated one; one of the
-    two is None. ``address`` is empty for a real device that was not seen yet.
+    two is None. ``restart`` starts its firmware anew, where the bench can. ``address`` is empty
+    for a real device that was not seen yet.
     """
 
     profile: Profile = field(repr=False)
     selector: DeviceSelector | None = None
     peripheral: VirtualPeripheral | None = None
+    restart: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     address: str = ""
 
     @property
@@ -35,12 +38,18 @@ class DeviceUnderTest:
     async def reset(self) -> None:
         """Reboot it: its links drop, unbonded clients are forgotten.
 
+        Firmware that the bench runs is ended and started anew.
+
         Raises :class:`CapabilityMissing` where the bench has no way to do that.
         """
+        if self.restart is not None:
+            await self.restart()
+            return
         if self.peripheral is None:
             raise CapabilityMissing(
                 f"{self.name} cannot be reset from here",
                 capability="reset",
-                remedy="only an emulated device can be reset in this version",
+                remedy="what can be reset is an emulated device, or the firmware of "
+                "--ble-device-command",
             )
         await self.peripheral.reset()

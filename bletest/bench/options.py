@@ -15,12 +15,14 @@ from bletest.bench.settings import (
     EMULATED,
     VIRTUAL,
     ClockChoice,
+    Lifetime,
     Settings,
     parse_allow,
     parse_device,
     parse_transport,
 )
 from bletest.errors import UsageMistake
+from bletest.link.port_spec import parse_port
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -53,6 +55,13 @@ OPTIONS = (
     Option("adapter", "RADIO", "the client's radio: virtual, or a bumble transport", VIRTUAL),
     Option("device", "DEVICE", "emulated, an address, name:NAME or service:UUID", EMULATED),
     Option("emulate-on", "TRANSPORT", "the radio of an emulated device (else the virtual air)"),
+    Option(
+        "hci-port", "PORT", "a port on the air for a host stack: tcp-server:…, unix-server:…, pty:…"
+    ),
+    Option("device-command", "CMD", "firmware to run; BLETEST_HCI_PORT tells it the port"),
+    Option(
+        "device-lifetime", "TIME", "the firmware is started for each: session or test", "session"
+    ),
     Option("link", "KEYS", "the virtual air, as KEY=VALUE,…: path=short or path=hci"),
     Option("clock", "CLOCK", "auto, virtual or real", ClockChoice.AUTO),
     Option("allow", "EFFECTS", "side effects allowed on a real device beside stores", many=True),
@@ -85,11 +94,15 @@ def choose_seed() -> int:
 def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_seed) -> Settings:
     """Turn options into Settings; raises UsageMistake that names option and remedy."""
     adapter, emulate_on = given.text("adapter"), given.text("emulate-on")
+    hci_port = given.text("hci-port")
     allow, seed = given.words("allow"), given.text("seed")
     return Settings(
         adapter=adapter if adapter == VIRTUAL else parse_transport("--ble-adapter", adapter),
         device=parse_device("--ble-device", given.text("device")),
         emulate_on=parse_transport("--ble-emulate-on", emulate_on) if emulate_on else None,
+        hci_port=parse_port("--ble-hci-port", hci_port) if hci_port else None,
+        device_command=given.text("device-command"),
+        device_lifetime=_choice(given, "device-lifetime", Lifetime),
         link=parse_link("--ble-link", given.text("link")),
         clock=_choice(given, "clock", ClockChoice),
         allow=parse_allow("--ble-allow", allow) if allow else frozenset(),

@@ -14,6 +14,7 @@ from bletest.bench.link_options import LinkOptions
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.effects import SideEffect
 from bletest.errors import UsageMistake
+from bletest.link.port_spec import PortSpec
 
 VIRTUAL = "virtual"
 EMULATED = "emulated"
@@ -47,6 +48,13 @@ class ClockChoice(StrEnum):
     AUTO = "auto"
     VIRTUAL = "virtual"
     REAL = "real"
+
+
+class Lifetime(StrEnum):
+    """How long firmware runs before it is started anew."""
+
+    SESSION = "session"
+    TEST = "test"
 
 
 class SelectBy(StrEnum):
@@ -116,13 +124,17 @@ class Settings:
 
     ``adapter`` is ``"virtual"`` or a bumble transport, ``device`` None for the emulated device.
     ``emulate_on`` is the transport that gives an emulated device its radio, None for the
-    virtual air, ``link`` says how that carries. ``timeout_scale`` multiplies every time a client
-    waits.
+    virtual air, ``link`` says how that carries. ``hci_port`` opens that air to another host
+    stack, which ``device_command`` starts (empty: somebody else does). ``timeout_scale`` multiplies
+    every time a client waits.
     """
 
     adapter: str = VIRTUAL
     device: DeviceSelector | None = None
     emulate_on: str | None = None
+    hci_port: PortSpec | None = None
+    device_command: str = ""
+    device_lifetime: Lifetime = Lifetime.SESSION
     link: LinkOptions = field(default_factory=LinkOptions)
     clock: ClockChoice = ClockChoice.AUTO
     allow: frozenset[SideEffect] = frozenset()
@@ -134,10 +146,22 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what does not fit together; raise UsageMistake."""
         virtual = self.adapter == VIRTUAL
-        if virtual and self.device is not None:
+        if virtual and self.device is not None and self.hci_port is None:
             raise UsageMistake(
                 f"--ble-device {self.device} names a real device, and --ble-adapter is virtual",
-                remedy="name the radio with --ble-adapter, for example usb:0",
+                remedy="name the radio with --ble-adapter, for example usb:0, or let the device "
+                "on the air with --ble-hci-port",
+            )
+        if self.hci_port is not None and not virtual:
+            raise UsageMistake(
+                f"--ble-hci-port {self.hci_port.transport} opens the virtual air, and "
+                f"--ble-adapter {self.adapter} is not on it",
+                remedy="leave --ble-adapter away",
+            )
+        if self.device_command and self.hci_port is None:
+            raise UsageMistake(
+                "--ble-device-command starts firmware, and there is no port it could use",
+                remedy="open one on the virtual air: --ble-hci-port pty",
             )
         if virtual and self.emulate_on is not None:
             raise UsageMistake(
@@ -165,6 +189,8 @@ class Settings:
         """Say what makes time real, None where it is virtual."""
         if self.adapter != VIRTUAL:
             return f"the adapter {self.adapter} is real"
+        if self.hci_port is not None:
+            return f"a host stack may attach to --ble-hci-port {self.hci_port.transport}"
         if self.clock is ClockChoice.REAL:
             return "--ble-clock real"
         return None
@@ -186,6 +212,8 @@ class Settings:
         }
         if self.emulated:
             driven_by_us |= {Capability.PERIPHERAL_CONTROL, Capability.PRISTINE}
+        elif self.device_command and self.device_lifetime is Lifetime.TEST:
+            driven_by_us.add(Capability.PRISTINE)
         return frozenset(driven_by_us)
 
     def allows(self, effect: SideEffect) -> bool:

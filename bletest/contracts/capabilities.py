@@ -29,5 +29,6 @@ _PROVIDED_BY = {
     Capability.ALL_SERVICES: "an adapter that hides no services",
     Capability.PERIPHERAL_CONTROL: "an emulated device (--ble-device emulated)",
     Capability.SECOND_CLIENT: "an adapter or bench with a second radio",
-    Capability.PRISTINE: "an emulated device, or a bench that can reset the real one",
+    Capability.PRISTINE: "an emulated device, or --ble-device-command with "
+    "--ble-device-lifetime test",
 }

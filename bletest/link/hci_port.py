@@ -22,6 +22,7 @@ from bletest.link.virtual import VirtualLink
 
 logger = logging.getLogger(__name__)
 
+_OTHER_END = {"tcp-server": "tcp-client", "unix-server": "unix-client", "pty": "serial"}
 _RESET = bytes.fromhex("01 03 0c 00")
 
 
@@ -61,7 +62,6 @@ class HciPort:
         self._say = say
         self._spec: PortSpec | None = None
         self._attached: Attachment | None = None
-        self._changed = asyncio.Event()
         self._resources = contextlib.AsyncExitStack()
 
     @property
@@ -75,17 +75,17 @@ class HciPort:
         return self.transport.partition(":")[2]
 
     @property
+    def other_end(self) -> str:
+        """The port as bumble writes it on the side of the host: ``tcp-client:127.0.0.1:9000``."""
+        scheme = self.transport.partition(":")[0]
+        return f"{_OTHER_END.get(scheme, scheme)}:{self.place}"
+
+    @property
     def public_address(self) -> str:
         """The public address of whoever is attached."""
         if self._public_address is None:
             self._public_address = self.link.new_public_address()
         return self._public_address
-
-    async def wait_attached(self) -> None:
-        """Wait until a host is attached."""
-        while self._attached is None:
-            self._changed.clear()
-            await self._changed.wait()
 
     async def __aenter__(self) -> "HciPort":
         """Open the port; raises BenchTrouble if it cannot be, UsageMistake if it is none."""
@@ -94,7 +94,7 @@ class HciPort:
         self._public_address = spec.public_address or self.public_address
         async with contextlib.AsyncExitStack() as resources:
             resources.enter_context(real_time(asyncio.get_running_loop()))
-            resources.push_async_callback(self._hang_up)
+            resources.push_async_callback(self.hang_up)
             try:
                 await self._open(spec, resources)
             except Exception as error:
@@ -153,7 +153,6 @@ class HciPort:
         controller.acl_data_packet_length = self._spec.buffers
         controller.le_acl_data_packet_length = self._spec.buffers
         self._attached = Attachment(self, controller, send, hang_up)
-        self._changed.set()
         self.tell(f"a host is attached ({who})" if who else "a host is attached")
         return self._attached
 
@@ -171,7 +170,8 @@ class HciPort:
             else:
                 self.tell("the host has gone")
 
-    async def _hang_up(self) -> None:
+    async def hang_up(self) -> None:
+        """Cut off the host, if there is one. The port stays open for the next."""
         if (attachment := self._attached) is not None:
             self.detach(attachment)
             attachment.hang_up()

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from pytest_bletest import faults
-from pytest_bletest.reporting import FINDINGS, keep_evidence, story_of
+from pytest_bletest.reporting import FINDINGS, keep_evidence, keeping_output, story_of
 from pytest_bletest.session import STATE
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ async def ble_bench(request: pytest.FixtureRequest) -> "AsyncIterator[Bench]":
     """The adapters and devices of this run, as the options say."""
     from bletest.bench.bench import Bench
 
-    async with Bench(request.config.stash[STATE].settings) as bench:
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "")
+    async with Bench(request.config.stash[STATE].settings, label=worker) as bench:
         yield bench
 
 
@@ -91,8 +92,13 @@ async def ble_transcript(
     ceiling = request.node.get_closest_marker("ble_ceiling")
     ble_bench.start_ceiling(**(ceiling.kwargs if ceiling else {}))
     transcript = Transcript()
-    with ble_bench.recording(transcript, on_fault=faults.step_for(state.keeper)):
+    with (
+        ble_bench.recording(transcript, on_fault=faults.step_for(state.keeper)),
+        keeping_output(request.node, ble_bench),
+    ):
+        await ble_bench.begin_test()
         yield transcript
+        await ble_bench.end_test()
     keep_evidence(request.node, state.settings, transcript)
     if state.keeper.keeps:
         state.keeper.tell(story_of(request.node))

@@ -5,7 +5,8 @@ import os
 import re
 import traceback
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_bletest import faults
 from pytest_bletest.session import STATE
 
 if TYPE_CHECKING:
+    from bletest.bench.bench import Bench
     from bletest.bench.settings import Settings
     from bletest.evidence.keeper import Story
     from bletest.evidence.transcript import Transcript
@@ -66,6 +68,25 @@ def told(item: pytest.Item, error: BaseException) -> str | None:
     return "\n".join(lines)
 
 
+def blame_firmware(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Let a phase in which the firmware died fail for that, whatever it looked like from here."""
+    bench = getattr(item, "funcargs", {}).get("ble_bench")
+    if bench is None or bench.firmware is None or (death := bench.firmware.death()) is None:
+        return
+    met = call.excinfo.value if call.excinfo is not None else None
+    if bench.firmware.is_told and met is None:
+        return
+    if isinstance(met, KeyboardInterrupt | pytest.exit.Exception):
+        return
+    bench.firmware.is_told = True
+    if isinstance(met, type(death)):
+        return
+    try:
+        raise death.with_traceback(met.__traceback__ if met else None) from met
+    except type(death) as raised:
+        call.excinfo = pytest.ExceptionInfo.from_exception(raised)
+
+
 class Reporter:
     """The part of the plugin that lives as long as the session."""
 
@@ -83,6 +104,7 @@ class Reporter:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Note on each failure whose fault it is, and what it is called."""
+        blame_firmware(item, call)
         report = yield
         if report.failed and call.excinfo is not None:
             error = call.excinfo.value
@@ -170,6 +192,25 @@ def keep_evidence(item: pytest.Item, settings: "Settings", transcript: "Transcri
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "transcript.txt").write_text(transcript.text(), encoding="utf-8")
     (folder / "transcript.jsonl").write_text(transcript.json_lines(), encoding="utf-8")
+
+
+@contextmanager
+def keeping_output(item: pytest.Item, bench: "Bench") -> Iterator[None]:
+    """Keep what firmware writes during a test: in its folder, and in the report."""
+    firmware = bench.firmware
+    if firmware is None:
+        yield
+        return
+    before = firmware.end_of_output()
+    try:
+        yield
+    finally:
+        if output := firmware.output(before):
+            state = item.config.stash[STATE]
+            folder = state.settings.output / folder_name(item.nodeid)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "firmware.txt").write_text(output, encoding="utf-8")
+            state.keeper.attach_text("firmware.txt", output)
 
 
 def story_of(item: pytest.Item) -> "Story":

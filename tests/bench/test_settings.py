@@ -4,6 +4,7 @@ from bletest.bench.options import BY_NAME, OPTIONS, build_settings
 from bletest.bench.settings import (
     ClockChoice,
     DeviceSelector,
+    Lifetime,
     SelectBy,
     Settings,
     parse_device,
@@ -13,6 +14,7 @@ from bletest.contracts.capabilities import Capability
 from bletest.contracts.effects import SideEffect
 from bletest.errors import UsageMistake
 from bletest.link.data_path import DataPath
+from bletest.link.port_spec import PortSpec
 
 HEART_RATE_STRAP = DeviceSelector(SelectBy.NAME, "HR-Strap")
 
@@ -135,3 +137,31 @@ def test_only_an_emulated_device_can_be_controlled() -> None:
 def test_every_option_says_what_it_is_for() -> None:
     assert all(option.help and option.switch.startswith("--ble-") for option in OPTIONS)
     assert len({option.key for option in OPTIONS}) == len(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device_command": "node it.js"}, "there is no port it could use"),
+        ({"hci_port": PortSpec("pty", ""), "adapter": "usb:0"}, "--ble-adapter usb:0 is not on it"),
+        (
+            {"hci_port": PortSpec("pty", ""), "clock": ClockChoice.VIRTUAL},
+            "a host stack may attach to --ble-hci-port pty",
+        ),
+    ],
+)
+def test_ports_and_firmware_need_the_virtual_air_in_real_time(options, message):
+    with pytest.raises(UsageMistake, match=message):
+        Settings(**options)
+
+
+def test_a_stranger_on_the_air_may_be_the_device_or_not():
+    port = PortSpec("pty", "")
+    stranger = DeviceSelector(SelectBy.NAME, "Bleno")
+    assert not Settings(hci_port=port, device=stranger).emulated
+    assert Settings(hci_port=port).emulated
+    assert Capability.PRISTINE not in Settings(hci_port=port, device=stranger).capabilities
+    fresh = Settings(
+        hci_port=port, device=stranger, device_command="it", device_lifetime=Lifetime.TEST
+    )
+    assert Capability.PRISTINE in fresh.capabilities

@@ -34,13 +34,6 @@ def spec(kind: str, folder: pathlib.Path) -> str:
     return "tcp-server:0" if kind == "tcp-server" else f"{kind}:{folder / 'hci'}"
 
 
-def other_end(port: HciPort) -> str:
-    """The port as bumble writes it on the side of the host."""
-    if port.transport.startswith("pty:"):
-        return port.transport.replace("pty", "serial", 1)
-    return port.transport.replace("-server", "-client", 1)
-
-
 class Wire:
     """The octets of a port, with no host stack at all."""
 
@@ -88,7 +81,7 @@ async def wire_to(port: HciPort) -> AsyncIterator[Wire]:
 @asynccontextmanager
 async def foreign_device(port: HciPort, name: str = "foreign") -> AsyncIterator[Device]:
     """Power on a plain bumble device at the other end of the port."""
-    async with await open_transport(other_end(port)) as transport:
+    async with await open_transport(port.other_end) as transport:
         config = DeviceConfiguration(name=name, address=hci.Address("C0:00:00:00:00:F0"))
         device = Device(config=config, host=Host(transport.source, transport.sink))
         await device.power_on()
@@ -272,7 +265,7 @@ def test_a_host_that_reads_nothing_is_hung_up_on(kind, tmp_path, caplog, monkeyp
     async def main() -> None:
         async with HciPort(VirtualLink(), spec(kind, tmp_path)) as port, wire_to(port) as wire:
             wire.write(RESET)
-            await port.wait_attached()
+            await wire.read(7)
             attached = port._attached
             assert attached is not None
             for _ in range(200):
