@@ -24,6 +24,7 @@ from bletest.errors import (
     ConnectionFailed,
     DeviceNotFound,
     LinkLost,
+    PairingFailed,
 )
 from bletest.faults import FaultPlan
 from bletest.link.host import AttHost
@@ -84,6 +85,7 @@ class BumbleAdapter:
         self._loop = asyncio.get_running_loop()
         self._links: dict[int, ClientLink] = {}
         self._connections = 0
+        self._latest: ClientLink | None = None
         self._address_types: dict[str, bool] = {}
         self._identities: dict[str, str] = {}
         self._known_to_peers = False
@@ -195,7 +197,17 @@ class BumbleAdapter:
     async def pair(self, link: ClientLink) -> None:
         """Encrypt ``link``, pairing if there is no bond yet; see :func:`security.pair`."""
         self.check()
-        await security.pair(link, self.device)
+        before = self.host.last_failure
+        try:
+            await security.pair(link, self.device)
+        except PairingFailed as failure:
+            command = self.host.last_failure
+            if command is not None and command is not before:
+                # Nobody waits for what the Security Manager asks of the controller.
+                raise security.refused(link, command) from failure
+            if failure.reason is None:
+                await self.acquit(link)
+            raise
         # Pairing tells the identity behind a resolvable address; keys are kept under that.
         self._identities[link.address] = link.connection.peer_address.to_string(False)
 
@@ -220,6 +232,23 @@ class BumbleAdapter:
         if self._known_to_peers and not self._links and self._scanning is None:
             self._known_to_peers = False
             self.tell("", "address", await self.station.renew_address())
+
+    async def acquit(self, link: ClientLink) -> None:
+        """Raise if it is the adapter's fault that nothing comes from the device on ``link``.
+
+        A controller that is stuck looks like a device that does not answer. So it is asked for
+        something itself, and whether it has sent what it was given. Raises
+        :class:`AdapterLost`, :class:`AdapterUnusable`.
+        """
+        self.check()
+        unsent = self.host.unsent(link.connection.handle) if link.is_up else 0
+        if unsent:
+            raise AdapterUnusable(
+                f"the controller has not sent the last {unsent} packets to {link.address}",
+                remedy="unplug the adapter and plug it in again",
+            )
+        command = self.host.send_sync_command(hci.HCI_Read_BD_ADDR_Command())
+        await self._command("answer", command)
 
     async def close(self) -> None:
         """Stop scanning, end all links, let go of the host.
@@ -383,12 +412,15 @@ class BumbleAdapter:
         error = task.exception()
         if error is None:
             link = self._links.get(task.result().handle)
-            if link is None:
-                raise LinkLost(
-                    f"the link to {address} ended as it came up: {link_reason(NOT_ESTABLISHED)}",
-                    reason=NOT_ESTABLISHED,
-                )
-            return link
+            if link is not None:
+                return link
+            ended = self._latest
+            if ended is not None and ended.connection is task.result():
+                raise ended.error()
+            raise LinkLost(
+                f"the link to {address} ended as it came up: {link_reason(NOT_ESTABLISHED)}",
+                reason=NOT_ESTABLISHED,
+            )
         if isinstance(error, TransportLostError):
             self.check()
         if isinstance(error, BumbleConnectionError):
@@ -422,7 +454,7 @@ class BumbleAdapter:
         # At once, not when connect() wakes: the peer may send before that.
         self._connections += 1
         link = ClientLink(self, connection, str(self._connections))
-        self._links[connection.handle] = link
+        self._links[connection.handle] = self._latest = link
         link.on_end(lambda: self._drop(connection.handle, link))
 
     def _drop(self, handle: int, link: ClientLink) -> None:

@@ -149,7 +149,7 @@ class RawPort:
 
     async def exchange(self, pdu: bytes, *, within: float) -> bytes | None:
         """Send any octets; return the next response PDU, None after ``within`` seconds."""
-        return await self._up().driver.exchange(pdu, within=within)
+        return await self._up().exchange(pdu, within=within)
 
     def send(self, pdu: bytes) -> None:
         """Send any octets and await nothing."""
@@ -161,7 +161,12 @@ class RawPort:
         await asyncio.wait([link.gone], timeout=within)
         if not link.is_up:
             raise link.error()
+        await link.acquit_adapter()
         return link.driver.take_unasked()
+
+    async def acquit_adapter(self) -> None:
+        """Raise if it is the adapter's fault that nothing comes from the device."""
+        await self._up().acquit_adapter()
 
     async def write(self, handle: int, value: bytes) -> None:
         """Write any attribute by its handle."""

@@ -227,7 +227,9 @@ class GattClient:
         Several subscriptions to one characteristic share it on the air.
         """
         named = self.names.characteristic(characteristic)
-        queue = NotificationQueue(named.path, now=self.now, end=self._ended)
+        queue = NotificationQueue(
+            named.path, now=self.now, end=self._ended, acquit_adapter=self._acquit_adapter
+        )
         await self.do("subscribe", named.path, self.subscribe_now(named, queue))
         try:
             yield queue
@@ -365,6 +367,10 @@ class GattClient:
     def _check_link(self) -> None:
         if not self.is_connected:
             raise self._end()
+
+    async def _acquit_adapter(self) -> None:
+        if self.raw is not None and self.is_connected:
+            await self.raw.acquit_adapter()
 
     def _ended(self) -> BletestError | None:
         return None if self.is_connected else self._end()

@@ -36,6 +36,7 @@ from bletest.errors import (
     AttributeRefused,
     BletestError,
     LinkLost,
+    NoAnswer,
     UsageMistake,
 )
 from bletest.faults import FaultPlan
@@ -65,6 +66,9 @@ class LinkOwner(Protocol):
 
     host: AttHost
     fault_plans: Mapping[str, FaultPlan]
+
+    async def acquit(self, link: "ClientLink") -> None:
+        """Raise if it is the adapter's fault that nothing comes from the device."""
 
     def tell(self, link: str, what: str, detail: str = "") -> None:
         """Emit a link event."""
@@ -144,6 +148,9 @@ class ClientLink:
             return
         try:
             await self.driver.run(exchange_mtu(wanted))
+        except NoAnswer:
+            await self._owner.acquit(self)
+            raise
         except Refused as refusal:
             if refusal.code != ErrorCode.REQUEST_NOT_SUPPORTED:
                 self.tell("mtu", f"{wanted} wanted, refused: {error_text(refusal.code)}")
@@ -192,6 +199,17 @@ class ClientLink:
                             octets = await self.read(descriptor.handle)
                             extended[characteristic.handle] = int.from_bytes(octets, "little")
         return tuple(services), extended
+
+    async def exchange(self, pdu: bytes, *, within: float) -> bytes | None:
+        """Send any octets; return the next response PDU, None after ``within`` seconds."""
+        answer = await self.driver.exchange(pdu, within=within)
+        if answer is None:
+            await self._owner.acquit(self)
+        return answer
+
+    async def acquit_adapter(self) -> None:
+        """Raise if it is the adapter's fault that nothing comes from the device."""
+        await self._owner.acquit(self)
 
     async def disconnect(self) -> None:
         """End the link and wait until it has ended; harmless where it has already.
@@ -280,6 +298,9 @@ class ClientLink:
     ) -> T:
         try:
             return await self.driver.run(procedure, cleanup=cleanup)
+        except NoAnswer:
+            await self._owner.acquit(self)
+            raise
         except Refused as refusal:
             raise AttributeRefused(
                 code=refusal.code,

@@ -45,5 +45,8 @@ class RawAtt(Protocol):
     async def unasked(self, *, within: float) -> list[Unasked]:
         """Wait ``within`` seconds; return what nobody listened for on this link, each once."""
 
+    async def acquit_adapter(self) -> None:
+        """Raise :class:`~bletest.errors.BenchTrouble` if the adapter is why nothing comes."""
+
     async def write(self, handle: int, value: bytes) -> None:
         """Write an attribute that bleak keeps from its callers (a CCCD)."""

@@ -13,6 +13,7 @@ NOT_ESTABLISHED = 0x3E
 # Vol 1, Part F, 2: the codes that a Disconnection Complete or Connection Complete event carries.
 _LINK_REASONS = {
     0x02: "the connection attempt was cancelled",
+    0x03: "the controller reports a hardware failure",
     0x05: "authentication failed",
     KEY_MISSING: "the device does not have the key any more",
     0x07: "the controller ran out of memory",

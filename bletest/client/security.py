@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
+from bumble import hci
 from bumble.core import BaseBumbleError, ProtocolError
 from bumble.device import Connection, Device
 from bumble.keys import PairingKeys
@@ -13,10 +14,15 @@ from bumble.pairing import PairingConfig, PairingDelegate
 from bletest.client.link import ClientLink
 from bletest.client.reasons import link_reason, pairing_reason
 from bletest.errors import AdapterUnusable, PairingFailed
+from bletest.link.host import CommandFailed
 from bletest.link.smp import TIMEOUT, PairingTimedOut
 
 ENCRYPTING = 40.0
 """Seconds after which a link-layer procedure has failed (Vol 6, Part B, 5.2)."""
+
+PAIRING = 120.0
+"""Seconds that pairing may take, for adapters that get stuck. A peer that is silent for 30 s is
+given up by the Security Manager itself (Vol 3, Part H, 3.4)."""
 
 
 def just_works(connection: Connection) -> PairingConfig:
@@ -44,8 +50,7 @@ async def pair(link: ClientLink, device: Device) -> None:
     if link.is_encrypted:
         return
     if await bond(device, link.connection) is None:
-        # The Security Manager itself gives up a peer that is silent for 30 s (Vol 3, Part H, 3.4).
-        await _settle(link, device.pair(link.connection), within=None)
+        await _settle(link, device.pair(link.connection), within=PAIRING)
         link.tell("paired", _describe(link.connection))
     else:
         await _settle(link, device.encrypt(link.connection), within=ENCRYPTING)
@@ -72,9 +77,7 @@ async def forget(device: Device, address: str) -> bool:
     return bool(names)
 
 
-async def _settle(
-    link: ClientLink, procedure: Coroutine[Any, Any, None], *, within: float | None
-) -> None:
+async def _settle(link: ClientLink, procedure: Coroutine[Any, Any, None], *, within: float) -> None:
     # bumble cancels its own coroutine when the link ends: in a task of its own that cannot be
     # mistaken for a cancellation of whoever waits here.
     task = asyncio.ensure_future(procedure)
@@ -93,7 +96,17 @@ async def _settle(
         raise _translated(link, error) from error
 
 
+def refused(link: ClientLink, failure: CommandFailed) -> AdapterUnusable:
+    """Say that the controller is why a link is not encrypted."""
+    return AdapterUnusable(
+        f"the controller would not carry out {hci.HCI_Command.command_name(failure.opcode)} for"
+        f" the link to {link.address}: {link_reason(int(failure.error_code or 0))}"
+    )
+
+
 def _translated(link: ClientLink, error: BaseException) -> BaseException:
+    if isinstance(error, CommandFailed):
+        return refused(link, error)
     if not isinstance(error, BaseBumbleError):
         return error
     if isinstance(error, PairingTimedOut):

@@ -1,7 +1,7 @@
 """Notifications and indications in the order they came, and what is said when too few did."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 
 from bletest.contracts.client import Reading
@@ -20,7 +20,8 @@ class NotificationQueue:
     """One subscription to one characteristic; implements ``contracts.client.Subscription``.
 
     Readings are kept until the subscription ends: taking them moves a mark and drops nothing.
-    ``now`` returns seconds; ``end`` what ended the link, for those whom nobody told.
+    ``now`` returns seconds; ``end`` what ended the link, for those whom nobody told;
+    ``acquit_adapter`` raises if it is not the device's fault that nothing comes.
     """
 
     def __init__(
@@ -29,10 +30,12 @@ class NotificationQueue:
         *,
         now: Callable[[], float],
         end: Callable[[], BletestError | None] = lambda: None,
+        acquit_adapter: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.attribute = attribute
         self._now = now
         self._look_for_end = end
+        self._acquit_adapter = acquit_adapter
         self._began = now()
         self._received: list[Reading] = []
         self._taken = 0
@@ -57,6 +60,7 @@ class NotificationQueue:
         deadline = self._now() + within
         while len(self._received) - self._taken < count:
             if not await self._more(deadline):
+                await self._find_culprit()
                 raise self._too_few(f"{count} notification{'s' * (count != 1)}", count, within)
         start = self._taken
         self._taken += count
@@ -77,6 +81,7 @@ class NotificationQueue:
                 if predicate(reading):
                     return reading
             if not await self._more(deadline):
+                await self._find_culprit()
                 wanted = f"a notification that fits (none of {looked_at} did)"
                 raise self._too_few(wanted, None, within)
 
@@ -105,6 +110,10 @@ class NotificationQueue:
         finally:
             self._waiter = None
         return len(self._received) > before
+
+    async def _find_culprit(self) -> None:
+        if self._end is None and self._acquit_adapter is not None:
+            await self._acquit_adapter()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

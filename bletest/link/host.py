@@ -4,6 +4,7 @@ import logging
 import struct
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from bumble import core, hci
 from bumble.host import Connection, DataPacketQueue, Host
@@ -56,6 +57,14 @@ class _NothingQueued(DataPacketQueue):
 _NOTHING_QUEUED = _NothingQueued(max_packet_size=0xFFFF, max_in_flight=1, send=lambda _: None)
 
 
+class CommandFailed(hci.HCI_Error):
+    """The controller would not carry out a command of ours; no peer has any part in that."""
+
+    def __init__(self, opcode: int, status: int | None) -> None:
+        super().__init__(status)  # type: ignore[no-untyped-call]
+        self.opcode = opcode
+
+
 class AttHost(Host):
     """A bumble ``Host`` with ATT routed past bumble's parser.
 
@@ -80,6 +89,7 @@ class AttHost(Host):
     def __init__(self) -> None:
         super().__init__()
         self.lost = False
+        self.last_failure: CommandFailed | None = None
         self._routes: dict[int, VirtualConnection] = {}
 
     def set_packet_source(self, source: TransportSource) -> None:
@@ -195,6 +205,48 @@ class AttHost(Host):
                 raise TransportLostError("the transport to the controller has ended")
             return
         super().send_hci_packet(packet)
+
+    async def send_sync_command_raw(
+        self, command: Any, response_timeout: float | None = None
+    ) -> Any:
+        """Send a command that ends with Command Complete; raises :class:`CommandFailed`."""
+        response = await self._send_command(command, response_timeout)
+        if isinstance(response, hci.HCI_Command_Status_Event):
+            # An error may come that way too (Vol 4, Part E, 4.4); bumble asserts that none does.
+            raise self._failed(command, response.status)
+        return response
+
+    async def send_sync_command(self, command: Any, response_timeout: float | None = None) -> Any:
+        """Send it and check its status; raises :class:`CommandFailed`."""
+        try:
+            return await super().send_sync_command(command, response_timeout)
+        except CommandFailed:
+            raise
+        except hci.HCI_Error as error:
+            raise self._failed(command, error.error_code) from error
+
+    async def send_async_command(
+        self,
+        command: hci.HCI_AsyncCommand,
+        check_status: bool = True,
+        response_timeout: float | None = None,
+    ) -> hci.HCI_ErrorCode:
+        """Send a command whose result comes in an event; raises :class:`CommandFailed`."""
+        try:
+            return await super().send_async_command(command, check_status, response_timeout)
+        except hci.HCI_Error as error:
+            raise self._failed(command, error.error_code) from error
+
+    def _failed(self, command: hci.HCI_Command, status: int | None) -> CommandFailed:
+        failure = CommandFailed(command.op_code, status)
+        self.last_failure = failure
+        return failure
+
+    def unsent(self, connection_handle: int) -> int:
+        """Return how many data packets of a connection the controller has not sent yet."""
+        queue = self.get_data_packet_queue(connection_handle)
+        state = queue._connection_state.get(connection_handle) if queue is not None else None
+        return state.in_flight if state is not None else 0
 
     def on_transport_lost(self) -> None:
         """End everything that waits for the controller, and say so once."""

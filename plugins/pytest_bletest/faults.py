@@ -142,7 +142,7 @@ def judge(session: pytest.Session, counts: Counts) -> None:
         try:
             raise_for_leftovers([(read_fault(sentence), seen) for sentence, seen in leftovers])
         except FaultNotFired as error:
-            _report(config, f"{profile}::faults", error)
+            _report(config, f"faults of {profile}", error)
 
 
 def _report(config: pytest.Config, nodeid: str, error: Exception) -> None:

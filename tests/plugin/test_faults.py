@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from bletest.cli.exit_codes import ExitCode
 from tests.plugin.conftest import LED
+from tests.support.serving import BLETEST
 
 
 def run(led: pytest.Pytester, source: str, *arguments: str) -> pytest.RunResult:
@@ -106,6 +108,37 @@ def test_faults_show_in_the_transcript_and_as_a_step_of_the_report(led: pytest.P
     assert [one["name"] for one in read["steps"]] == ["fault: led: read 1 truncated 1"]
 
 
+def test_each_fault_is_filed_under_its_owner(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import pytest
+
+        @pytest.mark.ble_fault("led: read 1 dropped")
+        async def test_device(ble_client):
+            await ble_client.read("led")
+
+        @pytest.mark.ble_fault("led: read 1 kills the adapter")
+        async def test_bench(ble_client):
+            await ble_client.read("led")
+
+        async def test_after_that(ble_client):
+            await ble_client.read("led")
+        """,
+        "--alluredir=results",
+    )
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(["the device's fault: 1", "trouble of bench or test: 1"])
+    reports = [
+        json.loads(one.read_text("utf-8")) for one in (led.path / "results").glob("*-result.json")
+    ]
+    assert {one["name"]: one["status"] for one in reports} == {
+        "test_device": "failed",
+        "test_bench": "broken",
+        "test_after_that": "passed",
+    }
+
+
 def test_what_is_wrong_with_a_marker_ends_the_run_before_any_test(led: pytest.Pytester) -> None:
     result = run(
         led,
@@ -189,7 +222,7 @@ def test_faults_of_a_profile_are_judged_over_the_run(led: pytest.Pytester) -> No
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "*led::faults*",
+            "*faults of led*",
             'the fault "button: write 1 dropped" never fired: 0 × write of button happened',
             "trouble of bench or test: 1",
         ]
@@ -209,3 +242,18 @@ def test_workers_of_xdist_count_them_together(led: pytest.Pytester) -> None:
     result.assert_outcomes(passed=2, failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(['the fault "button: write 1 dropped" never fired: 0 × *'])
+
+
+def test_bletest_run_ends_with_2_where_a_fault_of_the_profile_never_fired(
+    led: pytest.Pytester,
+) -> None:
+    only_led = "\n".join(line for line in LED.splitlines() if "button" not in line)
+    led.makefile(".yaml", led=only_led + "\nfaults: [at 3h pauses advertising for 5s]\n")
+    result = led.run(*BLETEST, "run", "led.yaml")
+    assert result.ret == ExitCode.BENCH_TROUBLE
+    result.stdout.fnmatch_lines(
+        [
+            "broken faults of led",
+            'the fault "at 10800s pauses advertising 5s" never fired: the end came before it',
+        ]
+    )
