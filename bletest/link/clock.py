@@ -7,8 +7,9 @@ how time passes:
 =============================================  ==========================================
 a file descriptor beside the loop's own pipe   time follows the wall clock
 (a socket), a process that the loop started,
-``real_time(loop)``
-``loop.hold()``, a job in an executor          time stands still until it is over
+:func:`real_time`
+:func:`hold`, a job in an executor             time stands still until it is over, but not
+                                               while its thread waits for the loop
 none of these, a timer is set                  time jumps to the timer
 none of these, no timer                        nothing can ever happen: ``ClockDeadlock``
 =============================================  ==========================================
@@ -18,22 +19,29 @@ import asyncio
 import contextlib
 import heapq
 import math
-import selectors
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from bletest.errors import BenchTrouble, CeilingReached, ClockDeadlock
-from bletest.link.waiting import describe_tasks, describe_tickers
+from bletest.link.holds import CALLBACK, Call, Hold, Holds
+from bletest.link.timers import SECOND, ClockSelector, Timer
+from bletest.link.waiting import (
+    caller,
+    describe_callable,
+    describe_tasks,
+    describe_threads,
+    describe_tickers,
+    section,
+)
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-SECOND = 1_000_000_000
-"""Nanoseconds in a second."""
 
 FOREVER = 1 << 63
 """Nanoseconds (292 years) beyond which a timer is no promise that anything will happen."""
@@ -68,16 +76,18 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     _scheduled: list[asyncio.TimerHandle]
     _ready: deque[asyncio.Handle]
     _clock_resolution: float
+    _default_executor: Any
     if TYPE_CHECKING:
 
         def _check_closed(self) -> None: ...
+        def _check_default_executor(self) -> None: ...
 
     def __init__(self) -> None:
         self._now = 0
         self._seconds = 0.0
         self._real_since: int | None = None
-        self._real_claims = 0
-        self._holds = 0
+        self._real_claims: dict[object, str] = {}
+        self._holds = Holds(self._wake)
         self._timers_set = 0
         self._turns = 0
         self._main: asyncio.Future[Any] | None = None
@@ -88,7 +98,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self._started = (0, 0)
         self.ceiling = Ceiling()
         """What :meth:`start_ceiling` counts against."""
-        self._clock_selector = _ClockSelector(self)
+        self._clock_selector = ClockSelector(self)
         super().__init__(self._clock_selector)
         self._clock_selector.settle()
 
@@ -117,7 +127,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self._check_closed()
         due = round(when * SECOND) if abs(when) < FOREVER / SECOND else FOREVER
         self._timers_set += 1
-        timer = _Timer(due, self._timers_set, callback, args, self, context)
+        timer = Timer(due, self._timers_set, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
@@ -127,29 +137,32 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         """Whether time follows the wall clock at present."""
         return self._real_since is not None
 
-    @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
-        """Let time stand still: something outside works, and will call into the loop."""
-        self._holds += 1
-        try:
-            yield
-        finally:
-            self._holds -= 1
+    @property
+    def real_because(self) -> tuple[str, ...]:
+        """What makes time follow the wall clock at present, nothing where it does not."""
+        descriptors = self._clock_selector.foreign
+        watched = (f"{descriptors} file descriptors of others are watched",) if descriptors else ()
+        return (*self._real_claims.values(), *watched)
+
+    def hold(self, what: str = "", *, gives_way: bool = False) -> Hold:
+        """Let time stand still from now on: something outside works; see :class:`Hold`."""
+        return Hold(self._holds, what or f"hold() at {caller()}", gives_way=gives_way)
 
     @contextlib.contextmanager
-    def follow_wall_clock(self) -> Iterator[None]:
+    def follow_wall_clock(self, because: str = "") -> Iterator[None]:
         """Let time pass as on the wall: something outside keeps its own time."""
-        self._real_claims += 1
+        claim = object()
+        self._real_claims[claim] = because or "real time was asked for"
         self.settle_mode()
         try:
             yield
         finally:
-            self._real_claims -= 1
+            del self._real_claims[claim]
             self.settle_mode()
 
     def settle_mode(self) -> None:
         """Follow the wall clock while there is a reason to, else stand at the moment reached."""
-        real = self._real_claims > 0 or self._clock_selector.foreign > 0
+        real = bool(self._real_claims) or self._clock_selector.foreign > 0
         if real and self._real_since is None:
             self._real_since = time.monotonic_ns()
         elif not real and self._real_since is not None:
@@ -190,7 +203,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
             elif not self.is_real:
                 return []
             return select(0)
-        if self.is_real or self._holds:
+        if self.is_real or self._holds.active:
             return self._really_wait(timeout if self.is_real else None)
         due = self._next_due()
         self._turns += 1
@@ -215,7 +228,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         timer = self._scheduled[0] if self._scheduled else None
         if timer is None:
             return None
-        due = timer.due if isinstance(timer, _Timer) else round(timer.when() * SECOND)
+        due = timer.due if isinstance(timer, Timer) else round(timer.when() * SECOND)
         return due if due < FOREVER else None
 
     def _really_wait(self, timeout: float | None) -> list[Any]:
@@ -260,7 +273,9 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
             ClockDeadlock(
                 f"nothing can ever wake this loop: no callback is ready, no timer is set, nothing "
                 f"outside is attached ({self._elapsed()} on the virtual clock){self._report()}",
-                remedy="await something that will happen, or give the wait a timeout",
+                remedy="await something that will happen, or give the wait a timeout; where a "
+                "thread of yours is to bring it about, let it hold the clock "
+                "(bletest.link.clock.hold)",
             )
         )
 
@@ -268,8 +283,14 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         return f"{(self.time_ns() - self._started[0]) / SECOND:g} s"
 
     def _report(self) -> str:
-        sections = [describe_tickers(self, self._scheduled), describe_tasks(self)]
-        return "".join("\n" + section for section in sections if section)
+        sections = [
+            section("time is held by:", self._holds.describe()),
+            section("time is real:", list(self.real_because)),
+            describe_tickers(self, self._scheduled),
+            describe_tasks(self),
+            describe_threads(),
+        ]
+        return "".join("\n" + one for one in sections if one)
 
     def _deliver(self, trouble: BenchTrouble) -> None:
         if self._trouble is None:
@@ -313,19 +334,51 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
 
     # Work outside the loop.
 
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Call back soon, from any thread."""
+        if getattr(callback, "__qualname__", None) == CALLBACK:
+            Call.adopt(callback, self, self._holds)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
     def run_in_executor(
         self, executor: Any, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        """Run ``func`` in a thread; time stands still until its result is here."""
-        future = super().run_in_executor(executor, func, *args)
-        self._holds += 1
-        future.add_done_callback(self._release)
-        return future
+        """Run ``func`` in a thread; time stands still until it has ended.
+
+        But while it waits for the result of ``asyncio.run_coroutine_threadsafe``, time moves.
+        """
+        self._check_closed()
+        if executor is None:
+            self._check_default_executor()
+            if self._default_executor is None:
+                self.set_default_executor(ThreadPoolExecutor(thread_name_prefix="asyncio"))
+            executor = self._default_executor
+        hold = self.hold(f"a job of an executor: {describe_callable(func)}")
+        try:
+            job: Future[T]
+            if isinstance(executor, ThreadPoolExecutor):
+                job = executor.submit(partial(hold.run, func, *args))
+            else:  # what goes to another process must be sent there as it is
+                job = executor.submit(func, *args)
+            result = asyncio.wrap_future(job, loop=self)
+        except BaseException:
+            hold.release()
+            raise
+        # After wrap_future's own callback, which brings in the result. A job that was cancelled
+        # here may still run, and holds until it ends.
+        job.add_done_callback(lambda _: hold.release())
+        return result
 
     async def shutdown_default_executor(self, *args: Any) -> None:
         """Wait for the threads of the executor to end."""
-        with self.hold():
+        with self.hold("the end of the executor's threads", gives_way=True):
             await super().shutdown_default_executor(*args)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # closed: nothing waits any more
+            self.call_soon_threadsafe(_nothing)
 
     async def subprocess_exec(
         self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
@@ -345,7 +398,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def _until_exit(self, protocol_factory: Callable[[], Any]) -> Iterator[Callable[[], Any]]:
         # A pipe to the process makes time real anyway, but it may have none, or close it early.
         with contextlib.ExitStack() as starting:
-            starting.enter_context(self.follow_wall_clock())
+            starting.enter_context(self.follow_wall_clock("a process is running"))
             running = contextlib.ExitStack()
 
             def followed() -> Any:
@@ -361,72 +414,6 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
 
             yield followed
             running.push(starting.pop_all())
-
-    def _release(self, _future: asyncio.Future[Any]) -> None:
-        self._holds -= 1
-
-
-class _Timer(asyncio.TimerHandle):
-    """A timer that is ordered by its moment in nanoseconds, then by when it was set."""
-
-    __slots__ = ("due", "order")
-
-    def __init__(
-        self,
-        due: int,
-        number: int,
-        callback: Callable[..., object],
-        args: Any,
-        loop: VirtualClockLoop,
-        context: Context | None,
-    ) -> None:
-        super().__init__(due / SECOND, callback, args, loop, context)
-        self.due = due
-        self.order = (due << 48) + number
-
-    def __lt__(self, other: object) -> bool:
-        if isinstance(other, _Timer):
-            return self.order < other.order
-        return super().__lt__(other)  # type: ignore[operator]
-
-
-class _ClockSelector(selectors.DefaultSelector):
-    """The system's selector, asking the loop how to wait."""
-
-    def __init__(self, loop: VirtualClockLoop) -> None:
-        super().__init__()
-        self._loop = loop
-        self._own: int | None = None
-        self.foreign = 0
-
-    def settle(self) -> None:
-        """What is registered by now is the loop's own: the pipe by which threads wake it."""
-        self._own = len(self.get_map())
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Watch a file descriptor."""
-        key = super().register(fileobj, events, data)
-        self._count()
-        return key
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """Watch it no more."""
-        key = super().unregister(fileobj)
-        self._count()
-        return key
-
-    def _count(self) -> None:
-        if self._own is not None:
-            self.foreign = max(0, len(self.get_map()) - self._own)
-            self._loop.settle_mode()
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        """Wait as the loop says."""
-        return self._loop.wait_for_something(timeout)
-
-    def really_select(self, timeout: float | None) -> list[Any]:
-        """Wait as the system does."""
-        return super().select(timeout)
 
 
 def new_loop() -> VirtualClockLoop:
@@ -445,11 +432,37 @@ def run(main: Coroutine[Any, Any, T], *, ceiling: Ceiling | None = None) -> T:
         return runner.run(main)
 
 
-def real_time(loop: asyncio.AbstractEventLoop) -> contextlib.AbstractContextManager[None]:
+def hold(loop: asyncio.AbstractEventLoop | None = None) -> Hold:
+    """Let time stand still on ``loop`` (the running one) until the result is released.
+
+    For work outside the loop that it cannot see: a thread of your own, a program that you
+    started and that will call in. For a thread, take it before the thread starts, and let the
+    thread enter it::
+
+        def work(held):
+            with held:  # time moves only while this thread waits for the loop
+                asyncio.run_coroutine_threadsafe(client.read("led"), loop).result()
+
+        threading.Thread(target=work, args=(clock.hold(),)).start()
+
+    On a loop that follows the wall clock it does nothing.
+    """
+    loop = loop or asyncio.get_running_loop()
+    what = f"hold() at {caller()}"
+    return loop.hold(what) if isinstance(loop, VirtualClockLoop) else Hold(None, what)
+
+
+def real_time(
+    loop: asyncio.AbstractEventLoop, because: str = ""
+) -> contextlib.AbstractContextManager[None]:
     """Let ``loop`` follow the wall clock for a ``with`` block, if it does not anyway."""
     if isinstance(loop, VirtualClockLoop):
-        return loop.follow_wall_clock()
+        return loop.follow_wall_clock(because)
     return contextlib.nullcontext()
+
+
+def _nothing() -> None:
+    """Be called, so that the loop looks around."""
 
 
 def _ns(seconds: float) -> int:

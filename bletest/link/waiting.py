@@ -1,11 +1,15 @@
 """Who waits for what: an event loop's tasks and timers, as lines for a person."""
 
 import asyncio
+import concurrent.futures
 import functools
 import linecache
 import os
+import sys
+import threading
 from collections import Counter
 from collections.abc import Iterable
+from contextvars import Context
 from types import CodeType, FrameType
 from typing import Any
 
@@ -13,26 +17,62 @@ _STEPS = 4
 """How many of the coroutines that await each other in a task are shown: the first, the last."""
 
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+_EXECUTORS = os.path.dirname(concurrent.futures.__file__)
+_OURS = os.path.dirname(__file__) + os.sep
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
 
 
 def describe_tasks(loop: asyncio.AbstractEventLoop) -> str:
     """Say of every task that does not sleep where it waits, and for what."""
-    return _section("waiting:", [_describe(task) for task in _tasks(loop) if not _sleeps(task)])
+    return section("waiting:", [_describe(task) for task in _tasks(loop) if not _sleeps(task)])
 
 
 def describe_tickers(loop: asyncio.AbstractEventLoop, timers: Iterable[Any]) -> str:
     """Say what keeps time moving: tasks that sleep, and timers that call somebody back."""
     lines = [_describe(task) for task in _tasks(loop) if _sleeps(task)]
     callbacks = Counter(
-        _describe_callback(timer._callback) for timer in timers if not timer.cancelled()
+        describe_callable(timer._callback) for timer in timers if not timer.cancelled()
     )
     for callback, count in callbacks.items():
         if callback is not None:
             lines.append(f"timer {callback}" + (f", {count} of them" if count > 1 else ""))
-    return _section("ticking:", lines)
+    return section("ticking:", lines)
 
 
-def _section(title: str, lines: list[str]) -> str:
+def describe_threads() -> str:
+    """Say which threads run beside this one; those of an executor that have no job do not count."""
+    stacks = sys._current_frames()
+    lines = []
+    for thread in threading.enumerate():
+        frame = stacks.get(thread.ident or 0)
+        if thread is threading.current_thread() or frame is None or _is_idle(frame):
+            continue
+        while frame.f_back is not None and _is_library(frame.f_code):
+            frame = frame.f_back
+        lines.append(f"{thread.name}: {frame.f_code.co_qualname} at {_place(frame)}")
+    return section("threads:", lines)
+
+
+def caller() -> str:
+    """Return file and line of whoever called the function that asks."""
+    frame = sys._getframe(2)
+    return _place(frame)
+
+
+def _place(frame: FrameType) -> str:
+    return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def _is_idle(frame: FrameType) -> bool:
+    return os.path.dirname(frame.f_code.co_filename) == _EXECUTORS
+
+
+def _is_library(code: CodeType) -> bool:
+    return code.co_filename.startswith((_LIBRARY, _OURS))
+
+
+def section(title: str, lines: list[str]) -> str:
+    """Return indented lines under a title, nothing where there are none."""
     return "\n".join((title, *(f"  {line}" for line in lines))) if lines else ""
 
 
@@ -56,10 +96,7 @@ def _describe(task: asyncio.Task[Any]) -> str:
         return f"{task.get_name()}: {name}, about to end"
     ours = [frame for frame in frames if not _is_asyncio(frame.f_code)] or frames[-1:]
     shown = ours if len(ours) <= _STEPS else [ours[0], *ours[1 - _STEPS :]]
-    way = " > ".join(
-        f"{frame.f_code.co_qualname} at {_short(frame.f_code.co_filename)}:{frame.f_lineno}"
-        for frame in shown
-    )
+    way = " > ".join(f"{frame.f_code.co_qualname} at {_place(frame)}" for frame in shown)
     line = f"{task.get_name()}: {way}"
     if source := linecache.getline(ours[-1].f_code.co_filename, ours[-1].f_lineno).strip():
         line += f": {source}"
@@ -92,10 +129,12 @@ def _frames(task: asyncio.Task[Any]) -> list[FrameType]:
     return frames
 
 
-def _describe_callback(callback: Any) -> str | None:
-    """Return name and place of a timer's callback, None for the workings of asyncio."""
+def describe_callable(callback: Any) -> str | None:
+    """Return name and place of a function, None for the workings of asyncio."""
     while isinstance(callback, functools.partial):
-        callback = callback.func
+        # asyncio.to_thread wraps what it runs in a context.
+        in_context = isinstance(getattr(callback.func, "__self__", None), Context)
+        callback = callback.args[0] if in_context else callback.func
     function = getattr(callback, "__func__", callback)
     code = getattr(function, "__code__", None)
     if code is None:

@@ -247,24 +247,3 @@ def test_two_runs_see_the_same_moments():
         return seen
 
     assert run(look()) == run(look())
-
-
-def test_asyncio_still_has_the_private_names_that_the_clock_uses():
-    loop = new_loop()
-    timer = loop.call_later(1, lambda: None)
-    future = loop.create_future()
-    task = loop.create_task(asyncio.sleep(0))
-    try:
-        assert timer._when == timer.when() == 1.0  # type: ignore[attr-defined]
-        assert timer._scheduled is True  # type: ignore[attr-defined]
-        assert loop._scheduled[0] is timer
-        assert len(loop._ready) == 1, "the first step of the task"
-        assert loop._clock_resolution > 0
-        assert callable(timer._callback)  # type: ignore[attr-defined]
-        assert task._log_destroy_pending is True  # type: ignore[attr-defined]
-        assert hasattr(task, "_fut_waiter")
-        assert callable(loop._check_closed)
-        future.cancel()
-        loop.run_until_complete(task)
-    finally:
-        loop.close()
