@@ -176,7 +176,7 @@ class Settings:
         if self.clock is ClockChoice.VIRTUAL and self.real_because:
             raise UsageMistake(
                 f"--ble-clock virtual is impossible: {self.real_because}",
-                remedy="leave --ble-clock away",
+                remedy="leave --ble-clock away: what is real keeps its own time",
             )
         if self.timeout_scale <= 0:
             raise UsageMistake(
@@ -187,13 +187,16 @@ class Settings:
     @property
     def real_because(self) -> str | None:
         """Say what makes time real, None where it is virtual."""
+        reasons = []
         if self.adapter != VIRTUAL:
-            return f"the adapter {self.adapter} is real"
+            reasons.append(f"the adapter {self.adapter} is real")
+        if self.emulate_on is not None:
+            reasons.append(f"the emulated device's radio {self.emulate_on} is real")
         if self.hci_port is not None:
-            return f"a host stack may attach to --ble-hci-port {self.hci_port.transport}"
-        if self.clock is ClockChoice.REAL:
-            return "--ble-clock real"
-        return None
+            reasons.append(f"a host stack may attach to --ble-hci-port {self.hci_port.transport}")
+        if not reasons and self.clock is ClockChoice.REAL:
+            reasons.append("--ble-clock real asks for it")
+        return " and ".join(reasons) or None
 
     @property
     def emulated(self) -> bool:

@@ -112,8 +112,8 @@ class State:
             text = ",".join(value) if isinstance(value, list) else value
             shown.append(f"{option.name}={text} ({origin})")
         because = self.settings.real_because
-        clock = f"real: {because}" if because else "virtual"
-        return [f"bletest: {', '.join(shown)}", f"bletest: clock {clock}"]
+        clock = f"real (because {because})" if because else "virtual"
+        return [f"bletest: {', '.join(shown)}", f"bletest: clock: {clock}"]
 
 
 STATE: pytest.StashKey[State] = pytest.StashKey()

@@ -56,7 +56,7 @@ def test_the_data_path_of_the_virtual_air_can_be_chosen() -> None:
 
 
 def test_a_real_clock_can_be_asked_for_on_the_virtual_air() -> None:
-    assert Settings(clock=ClockChoice.REAL).real_because == "--ble-clock real"
+    assert Settings(clock=ClockChoice.REAL).real_because == "--ble-clock real asks for it"
 
 
 @pytest.mark.parametrize(

@@ -359,6 +359,41 @@ def test_the_header_shows_each_value_and_its_origin(led: pytest.Pytester) -> Non
     result.stdout.fnmatch_lines(["bletest: *profile=led.yaml (tox.ini)*seed=7 (command line)*"])
 
 
+@pytest.mark.parametrize(
+    ("options", "clock"),
+    [
+        ([], "virtual"),
+        (["--ble-clock=virtual"], "virtual"),
+        (["--ble-clock=real"], "real (because --ble-clock real asks for it)"),
+        (["--ble-adapter=usb:0"], "real (because the adapter usb:0 is real)"),
+        (["--ble-adapter=usb:0", "--ble-clock=real"], "real (because the adapter usb:0 is real)"),
+        (
+            ["--ble-adapter=usb:0", "--ble-emulate-on=usb:1"],
+            "real (because the adapter usb:0 is real "
+            "and the emulated device's radio usb:1 is real)",
+        ),
+    ],
+)
+def test_the_header_says_how_time_passes_and_why(
+    led: pytest.Pytester, options: list[str], clock: str
+) -> None:
+    led.makepyfile("def test_nothing(): pass")
+    result = led.runpytest("--ble-profile=led.yaml", *options)
+    result.assert_outcomes(passed=1)
+    assert f"bletest: clock: {clock}" in result.outlines
+
+
+def test_virtual_time_is_refused_where_something_is_real(led: pytest.Pytester) -> None:
+    result = led.runpytest("--ble-clock=virtual", "--ble-adapter=usb:0")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "*--ble-clock virtual is impossible: the adapter usb:0 is real*",
+            "*leave --ble-clock away*",
+        ]
+    )
+
+
 def test_collecting_opens_nothing(led: pytest.Pytester) -> None:
     result = run(led, "async def test_it(ble_client): pass", "--collect-only", "-q")
     result.stdout.fnmatch_lines(["*test_it.py::test_it"])
