@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _COMMAND = bytes((hci.HCI_COMMAND_PACKET,))
+_ACL_DATA = bytes((hci.HCI_ACL_DATA_PACKET,))
 
 # Answered although 6.27 has no bit for them, or though hosts send them without asking.
 _ANSWERED_UNASKED = frozenset(
@@ -95,11 +96,10 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
             self._send_hci_command_status(ErrorCode.UNKNOWN_HCI_COMMAND_ERROR, opcode)
             return
         try:
-            parsed = hci.HCI_Packet.from_bytes(packet)
-            if isinstance(parsed, hci.HCI_Command):
-                self.on_hci_command_packet(parsed)
-            elif isinstance(parsed, hci.HCI_AclDataPacket):
-                self.on_hci_acl_data_packet(parsed)
+            if is_command:
+                self.on_hci_command_packet(hci.HCI_Command.from_bytes(packet))
+            elif packet[:1] == _ACL_DATA:
+                self.on_hci_acl_data_packet(hci.HCI_AclDataPacket.from_bytes(packet))
             else:
                 logger.warning("[%s] dropped a packet that no host sends", self.name)
         except Exception:

@@ -38,7 +38,8 @@ class PtyDoor:
     its first octets are here: ``welcome`` is called with the way to send octets to it, the way to
     hang up on it, and the name of its terminal. While it stays, the link leads to the terminal of
     the next one. Somebody who sends octets there meanwhile is hung up on, and ``refuse`` is
-    called.
+    called. The kernel delivers octets a little later: who opens the path while those of another
+    are on their way has the same terminal.
     """
 
     def __init__(self, path: str, welcome: Welcome, refuse: Callable[[], None]) -> None:

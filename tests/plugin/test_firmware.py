@@ -85,13 +85,19 @@ def test_firmware_that_dies_is_the_devices_fault_and_the_next_test_runs(led):
     led.makepyfile(
         """
         import asyncio
-        import pytest
+        import pathlib
 
-        async def test_waits(ble_scanner):
-            await ble_scanner.find(name="Nobody", within=1)
+        async def death(bench):
+            pathlib.Path("die").touch()
+            while bench.firmware.is_running:
+                await asyncio.sleep(0.01)
 
-        async def test_does_not_look(ble_scanner):
-            await asyncio.sleep(0.6)
+        async def test_waits(ble_scanner, ble_bench):
+            await death(ble_bench)
+            await ble_scanner.find(name="Nobody", within=0.1)
+
+        async def test_does_not_look(ble_bench):
+            await death(ble_bench)
 
         async def test_next(ble_scanner):
             await ble_scanner.find(name="Raw", within=5)

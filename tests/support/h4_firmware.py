@@ -2,7 +2,7 @@
 
 It advertises as ``Raw`` and prints its process id, then does what its arguments say: ``child``
 (start one and print its id), ``deaf`` (ignore SIGTERM), ``closed`` (never open the port),
-``assert`` (die after a moment, with last words).
+``assert`` (die with last words as soon as there is a file ``die``).
 """
 
 import os
@@ -36,7 +36,9 @@ def main(wishes: list[str]) -> None:
             answer = os.read(port, 7)
             print(f"0x{opcode:04x} answered with status {answer[-1]}", flush=True)
     if "assert" in wishes:
-        time.sleep(0.3)
+        while not os.path.exists("die"):
+            time.sleep(0.01)
+        os.remove("die")
         print("ASSERTION FAILED at main.c:42", flush=True)
         sys.exit(3)
     while True:
