@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from bletest.contracts.events import Event, Note
+from bletest.contracts.events import Event, FaultFired, Note
 from bletest.errors import AdapterLost
 from bletest.link.hci_port import HciPort
 from bletest.link.port_spec import PortSpec
@@ -115,6 +115,8 @@ async def _device(
     def on_event(event: Event) -> None:
         if isinstance(event, Note):
             say(event.text)
+        elif isinstance(event, FaultFired):
+            say(f"fault of {event.device}: {event.fault}")
 
     station = await open_station(
         where, name=profile.device.name, address=profile.device.address, rng=rng

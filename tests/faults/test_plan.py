@@ -73,6 +73,35 @@ def test_a_fault_that_never_fired_is_left_over_and_says_how_often_it_could_have(
     )
 
 
+KINDS = (
+    "led: read 2 answers 0x0E",
+    "alarm: confirmation dropped",
+    "button: notification 3 disconnects with 0x13",
+    "led: read delayed by 29s",
+    "led: read delayed by 31s",
+    "led: read opcode 0x0D",
+    "led: read truncated",
+    "button: every notification is duplicated",
+    "led: read corrupted",
+    "at 3s pauses advertising for 5s",
+    "connection refused with 0x3E",
+    "disconnection forgets the bond",
+    "mtu answers 22",
+    "request 9 kills the adapter",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plan_of_any_kind_that_never_came_to_pass_fails(kind: str) -> None:
+    text = LED + "      - {uuid: 0xFF03, id: alarm, properties: [indicate], value: {hex: 00}}\n"
+    faulty = FaultPlan(profile.loads(text))
+    fault = faulty.add(kind)
+    with pytest.raises(FaultNotFired, match="never fired"):
+        faulty.check_leftovers()
+    faulty.reach(fault)
+    faulty.check_leftovers()
+
+
 def test_faults_of_a_profile_are_part_of_the_device_and_not_left_over() -> None:
     faulty = plan(text=LED + "faults: [{led: read 3 answers 0x0E}]\n")
     assert [str(one) for one in faulty] == ["led: read 3 answers 0x0E"]
