@@ -12,7 +12,7 @@ from bumble.device import Connection, Peer
 
 from benchmarks import ours, raw
 from benchmarks.figures import HIGHER, Figure, Measurement, Values
-from benchmarks.harness import Effort, Stage, interleaved, median, rate, ratio, until
+from benchmarks.harness import Effort, Samples, Stage, interleaved, median, rate, ratio, until
 from bletest.peripheral.virtual import VirtualPeripheral
 
 IN_A_ROW = 20
@@ -164,6 +164,29 @@ async def raw_notify(pair: RawPair) -> Batch:
     return batch
 
 
+def against_raw(
+    effort: Effort,
+    ours_of: Callable[[OurPair], Coroutine[Any, Any, Batch]],
+    raw_of: Callable[[RawPair], Coroutine[Any, Any, Batch]],
+    *,
+    captured: bool = False,
+) -> Samples:
+    """Return the rates of one operation on both sides."""
+    with Stage() as stage, Stage() as raw_stage:
+        pair = stage.run(pair_up(stage.open(ours.open_air(1, ours.profile(), captured=captured))))
+        raw_pair = raw_stage.run(raw_pair_up(raw_stage.open(raw.open_air())))
+        batch, raw_batch = stage.run(ours_of(pair)), raw_stage.run(raw_of(raw_pair))
+
+        def sample() -> float:
+            pair.air.transcript.clear()
+            return stage.run(rate(batch, effort.seconds))
+
+        return interleaved(
+            effort.rounds,
+            {"ours": sample, "raw": lambda: raw_stage.run(rate(raw_batch, effort.seconds))},
+        )
+
+
 def measurement(
     family: str,
     what: str,
@@ -173,22 +196,7 @@ def measurement(
     """Return the measurement of one operation on both sides."""
 
     def measure(effort: Effort) -> Values:
-        with Stage() as stage, Stage() as raw_stage:
-            pair = stage.run(pair_up(stage.open(ours.open_air(1, ours.profile()))))
-            raw_pair = raw_stage.run(raw_pair_up(raw_stage.open(raw.open_air())))
-            batch, raw_batch = stage.run(ours_of(pair)), raw_stage.run(raw_of(raw_pair))
-
-            def sample() -> float:
-                pair.air.transcript.clear()
-                return stage.run(rate(batch, effort.seconds))
-
-            samples = interleaved(
-                effort.rounds,
-                {
-                    "ours": sample,
-                    "raw": lambda: raw_stage.run(rate(raw_batch, effort.seconds)),
-                },
-            )
+        samples = against_raw(effort, ours_of, raw_of)
         return {
             f"{family}.ratio": ratio(samples["ours"], samples["raw"]),
             f"{family}.per_s": median(samples["ours"]),
@@ -203,8 +211,22 @@ def measurement(
     return Measurement(figures, measure)
 
 
+def measure_captured(effort: Effort) -> Values:
+    """Reads that are also written to btsnoop files, against plain bumble without any."""
+    samples = against_raw(effort, read, raw_read, captured=True)
+    return {"read.captured_ratio": ratio(samples["ours"], samples["raw"])}
+
+
+CAPTURED = Figure(
+    "read.captured_ratio",
+    "reads while both ends are captured (btsnoop), against plain bumble that is not",
+    "×",
+    HIGHER,
+)
+
 MEASUREMENTS = (
     measurement("read", "reads", read, raw_read),
+    *([Measurement((CAPTURED,), measure_captured)] if ours.can_capture() else []),
     measurement("write", "writes with response", write, raw_write),
     measurement("write_command", "writes without response", write_command, raw_write_command),
     measurement("notify", "notifications, one a turn of the loop", notify, raw_notify),

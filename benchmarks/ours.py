@@ -2,9 +2,12 @@
 
 import contextlib
 import random
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -66,6 +69,10 @@ class Air:
     peripherals: list[VirtualPeripheral] = field(default_factory=list)
     _resources: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
+    async def close(self) -> None:
+        """Disconnect the clients, and take everybody off the air."""
+        await self._resources.aclose()
+
     async def add_device(self, of: Profile) -> VirtualPeripheral:
         """Put another device on the air; it advertises."""
         # The name chooses the stream of randomness that the address comes from.
@@ -106,13 +113,35 @@ def characteristic(client: BleakClient, name: str) -> BleakGATTCharacteristic:
     return found
 
 
+def can_capture() -> bool:
+    """Return whether this bletest writes captures."""
+    return hasattr(Bench, "capturing")
+
+
 @contextlib.asynccontextmanager
-async def open_air(devices: int, of: Profile) -> AsyncIterator[Air]:
-    """Open a bench with that many devices, which all advertise."""
+async def open_air(devices: int, of: Profile, *, captured: bool = False) -> AsyncIterator[Air]:
+    """Open a bench with that many devices, which all advertise.
+
+    With ``captured``, what hosts and controllers say to each other goes into btsnoop files, which
+    are removed with the bench; where :func:`can_capture` says so.
+    """
     transcript = Transcript()
-    async with Bench(Settings()) as bench, contextlib.AsyncExitStack() as resources:
-        with bench.recording(transcript):
-            air = Air(bench, transcript, _resources=resources)
-            for _ in range(devices):
-                await air.add_device(of)
-            yield air
+    async with contextlib.AsyncExitStack() as resources:
+        bench: Any = await resources.enter_async_context(Bench(_settings(captured)))
+        resources.enter_context(bench.recording(transcript))
+        if captured and can_capture():
+            folder = resources.enter_context(tempfile.TemporaryDirectory())
+            resources.enter_context(bench.capturing(Path(folder)))
+        air = Air(bench, transcript)
+        resources.push_async_callback(air.close)
+        for _ in range(devices):
+            await air.add_device(of)
+        yield air
+
+
+def _settings(captured: bool) -> Settings:
+    usual: Any = Settings()
+    if not can_capture():
+        return Settings()
+    chosen: Settings = replace(usual, capture=type(usual.capture)("on" if captured else "off"))
+    return chosen
