@@ -5,12 +5,20 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from itertools import chain, count
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bletest.bench.device import DeviceUnderTest
 from bletest.bench.firmware import Firmware
-from bletest.bench.settings import VIRTUAL, DeviceSelector, Lifetime, SelectBy, Settings
+from bletest.bench.settings import (
+    VIRTUAL,
+    CaptureChoice,
+    DeviceSelector,
+    Lifetime,
+    SelectBy,
+    Settings,
+)
 from bletest.client.adapter import BumbleAdapter
 from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
@@ -18,6 +26,7 @@ from bletest.client.scan import Found, find
 from bletest.contracts.events import Event, EventSink, FaultFired, nowhere
 from bletest.errors import AdapterUnusable, BenchTrouble, EmulationError, LinkLost, UsageMistake
 from bletest.faults import FaultPlan
+from bletest.link.capture import Capture, Recorder
 from bletest.link.clock import Ceiling, VirtualClockLoop
 from bletest.link.hci_port import HciPort
 from bletest.link.station import Station, open_station
@@ -57,6 +66,8 @@ class Bench:
         self._names: set[str] = set()
         self._on_fault: Callable[[FaultFired], None] | None = None
         self._fault_plans: dict[str, FaultPlan] = {}
+        captures = settings.capture is not CaptureChoice.OFF
+        self._recorder = Recorder() if captures else None
 
     async def __aenter__(self) -> Self:
         if self.settings.adapter == VIRTUAL:
@@ -161,6 +172,19 @@ class Bench:
         if self._on_fault is not None and isinstance(event, FaultFired):
             self._on_fault(event)
 
+    @contextmanager
+    def capturing(self, folder: Path) -> Iterator[Capture | None]:
+        """Write what hosts and controllers say to each other to ``folder`` for a block.
+
+        ``adapter.btsnoop`` is the client's view, ``device.btsnoop`` the emulated device's. None
+        where the settings want no captures.
+        """
+        if self._recorder is None:
+            yield None
+            return
+        with self._recorder.into(folder) as capture:
+            yield capture
+
     def raise_callback_failures(self) -> None:
         """Raise what a test's callbacks raised while nobody was there to catch it."""
         failures = self._adapter.take_callback_failures() if self._adapter else []
@@ -187,7 +211,7 @@ class Bench:
             await self._close_adapter()
         if self._adapter is None:
             try:
-                station = await self._open(self.settings.adapter, "adapter", None)
+                station = await self._open(self.settings.adapter, "adapter", None, "adapter")
             except AdapterUnusable as trouble:
                 self._adapter_trouble = trouble
                 raise
@@ -206,8 +230,11 @@ class Bench:
             await adapter.close()
             await adapter.station.close()
 
-    async def _open(self, where: str, name: str, address: str | None) -> Station:
-        """Open a station with randomness of its own: one stream a seed and purpose."""
+    async def _open(self, where: str, name: str, address: str | None, role: str) -> Station:
+        """Open a station with randomness of its own: one stream a seed and purpose.
+
+        ``role`` names its captures: what it is on this bench.
+        """
         place: VirtualLink | str = where
         if where == VIRTUAL:
             assert self.air is not None  # only a virtual adapter asks for a place on it
@@ -217,7 +244,8 @@ class Bench:
             if where == VIRTUAL
             else random.SystemRandom()
         )
-        return await open_station(place, name=name, address=address, rng=rng)
+        tap = self._recorder.tap(role) if self._recorder is not None else None
+        return await open_station(place, name=name, address=address, rng=rng, tap=tap)
 
     # The device under test
 
@@ -251,7 +279,7 @@ class Bench:
         async with AsyncExitStack() as resources:
             name = resources.enter_context(self._name(profile.name))
             station = await self._open(
-                self.settings.emulate_on or VIRTUAL, name, profile.device.address
+                self.settings.emulate_on or VIRTUAL, name, profile.device.address, "device"
             )
             resources.push_async_callback(station.close)
             resources.push_async_callback(peripheral.stop)

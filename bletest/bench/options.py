@@ -14,6 +14,7 @@ from bletest.bench.link_options import parse_link
 from bletest.bench.settings import (
     EMULATED,
     VIRTUAL,
+    CaptureChoice,
     ClockChoice,
     Lifetime,
     Settings,
@@ -67,6 +68,12 @@ OPTIONS = (
     Option("allow", "EFFECTS", "side effects allowed on a real device beside stores", many=True),
     Option("strict", "", "a skip for want of a capability fails the test", flag=True),
     Option("timeout-scale", "FACTOR", "multiplies every time a client waits", "1"),
+    Option(
+        "capture",
+        "WHEN",
+        "capture HCI in btsnoop files: off, on or retain-on-failure",
+        CaptureChoice.RETAIN_ON_FAILURE,
+    ),
     Option("output", "FOLDER", "where evidence goes, one folder a test", "bletest-results"),
     Option("seed", "NUMBER", "for everything random; printed when chosen"),
 )
@@ -108,6 +115,7 @@ def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_se
         allow=parse_allow("--ble-allow", allow) if allow else frozenset(),
         strict=given.flag("strict"),
         timeout_scale=_number(given, "timeout-scale", float),
+        capture=_choice(given, "capture", CaptureChoice),
         seed=_number(given, "seed", int) if seed else fallback_seed(),
         output=Path(given.text("output")),
     )

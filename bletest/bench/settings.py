@@ -65,6 +65,14 @@ class SelectBy(StrEnum):
     SERVICE = "service"
 
 
+class CaptureChoice(StrEnum):
+    """Which tests leave a capture of HCI: none, all, or those that failed."""
+
+    OFF = "off"
+    ON = "on"
+    RETAIN_ON_FAILURE = "retain-on-failure"
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceSelector:
     """How to find a real device among those that advertise."""
@@ -140,6 +148,7 @@ class Settings:
     allow: frozenset[SideEffect] = frozenset()
     strict: bool = False
     timeout_scale: float = 1.0
+    capture: CaptureChoice = CaptureChoice.RETAIN_ON_FAILURE
     seed: int = 0
     output: Path = field(default_factory=lambda: Path("bletest-results"))
 

@@ -1,5 +1,6 @@
 """``bletest serve``: emulated devices for apps, phones and firmware to talk to."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,9 +24,19 @@ if TYPE_CHECKING:
     help="offer a controller on a virtual air to another host, for example "
     "tcp-server:127.0.0.1:9000 (port 0 picks one); repeatable",
 )
+@click.option(
+    "--capture",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="write the HCI traffic of each device to a btsnoop file in FOLDER",
+)
 @click.option("--seed", type=int, metavar="N", help="for addresses and keys; printed when chosen")
 def serve(
-    patterns: tuple[str, ...], transport: str | None, ports: tuple[str, ...], seed: int | None
+    patterns: tuple[str, ...],
+    transport: str | None,
+    ports: tuple[str, ...],
+    capture: Path | None,
+    seed: int | None,
 ) -> None:
     """Emulate the device of each PROFILE until Ctrl-C.
 
@@ -54,11 +65,11 @@ def serve(
     ]
     if transport is None:
         chosen = choose_seed() if seed is None else seed
-        asyncio.run(serve_on_air(profiles, specs, chosen, click.echo))
+        asyncio.run(serve_on_air(profiles, specs, chosen, click.echo, capture=capture))
         return
     if len(profiles) > 1:
         raise UsageMistake(
             f"one controller is one device, and {len(profiles)} profiles are named",
             remedy="name one of them: " + ", ".join(one.name for one in profiles),
         )
-    asyncio.run(serve_on_radio(profiles[0], transport, seed, click.echo))
+    asyncio.run(serve_on_radio(profiles[0], transport, seed, click.echo, capture=capture))

@@ -5,10 +5,12 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from bletest.contracts.events import Event, FaultFired, Note
 from bletest.errors import AdapterLost
+from bletest.link.capture import Recorder
 from bletest.link.hci_port import HciPort
 from bletest.link.port_spec import PortSpec
 from bletest.link.station import Station, open_station
@@ -23,19 +25,26 @@ _FOREVER = 1e9  # seconds
 
 
 async def serve_on_air(
-    profiles: Sequence[Profile], ports: Sequence[PortSpec], seed: int, say: Say
+    profiles: Sequence[Profile],
+    ports: Sequence[PortSpec],
+    seed: int,
+    say: Say,
+    *,
+    capture: Path | None = None,
 ) -> None:
     """Emulate ``profiles`` on an air of their own and offer ``ports`` on it, until a signal.
 
-    ``say`` gets a line for each device and port, and then ``ready``. Raises BenchTrouble.
+    ``say`` gets a line for each device and port, and then ``ready``. Each device writes its HCI
+    traffic to a file in the folder ``capture``, if there is one. Raises BenchTrouble.
     """
     link = VirtualLink(seed=seed)
     async with AsyncExitStack() as resources:
         crew = await resources.enter_async_context(_crew())
+        recorder = _capturing(capture, resources)
         for number, profile in enumerate(profiles):
             # A profile may be served twice: each device has randomness, and an address, of its own.
             rng = random.Random(f"{seed}/{number}/{profile.name}")
-            await resources.enter_async_context(_device(profile, link, rng, crew, say))
+            await resources.enter_async_context(_device(profile, link, rng, crew, say, recorder))
         for number, spec in enumerate(ports):
             port = HciPort(link, spec, name=f"port {number}", say=say)
             await resources.enter_async_context(port)
@@ -44,15 +53,19 @@ async def serve_on_air(
         await crew.wait()
 
 
-async def serve_on_radio(profile: Profile, transport: str, seed: int | None, say: Say) -> None:
+async def serve_on_radio(
+    profile: Profile, transport: str, seed: int | None, say: Say, *, capture: Path | None = None
+) -> None:
     """Emulate ``profile`` on a real controller, until a signal or until the controller is lost.
 
-    Without ``seed`` address and keys are fresh ones that nobody can foretell.
+    Without ``seed`` address and keys are fresh ones that nobody can foretell. ``capture`` as in
+    :func:`serve_on_air`.
     """
     rng = random.SystemRandom() if seed is None else random.Random(f"{seed}/0/{profile.name}")
     async with AsyncExitStack() as resources:
         crew = await resources.enter_async_context(_crew())
-        await resources.enter_async_context(_device(profile, transport, rng, crew, say))
+        recorder = _capturing(capture, resources)
+        await resources.enter_async_context(_device(profile, transport, rng, crew, say, recorder))
         say(f"ready on {transport}; end with Ctrl-C")
         await crew.wait()
 
@@ -106,9 +119,26 @@ async def _crew() -> AsyncIterator[_Crew]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _capturing(folder: Path | None, resources: AsyncExitStack) -> Recorder:
+    """Return what writes captures to ``folder``, if it is given, until ``resources`` are closed.
+
+    Closing them raises BenchTrouble if the captures could not be written.
+    """
+    recorder = Recorder()
+    if folder is not None:
+        capture = resources.enter_context(recorder.into(folder))
+        resources.callback(capture.check)
+    return recorder
+
+
 @asynccontextmanager
 async def _device(
-    profile: Profile, where: VirtualLink | str, rng: random.Random, crew: _Crew, say: Say
+    profile: Profile,
+    where: VirtualLink | str,
+    rng: random.Random,
+    crew: _Crew,
+    say: Say,
+    recorder: Recorder,
 ) -> AsyncIterator[None]:
     """Emulate one device for the length of a block."""
 
@@ -119,9 +149,15 @@ async def _device(
             say(f"fault of {event.device}: {event.fault}")
 
     station = await open_station(
-        where, name=profile.device.name, address=profile.device.address, rng=rng
+        where,
+        name=profile.device.name,
+        address=profile.device.address,
+        rng=rng,
+        tap=recorder.tap(profile.name) if recorder.capture is not None else None,
     )
     try:
+        if recorder.capture is not None:
+            recorder.capture.check()
         _watch(station, where, crew)
         peripheral = VirtualPeripheral(profile, on_event=on_event)
         await peripheral.start(station)

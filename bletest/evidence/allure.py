@@ -89,6 +89,19 @@ class AllureKeeper:
         """Attach plain text."""
         _attach(name, AttachmentType.TEXT, lambda: text)
 
+    def attach_file(self, path: Path) -> None:
+        """Attach a copy of the file."""
+        listener, test = _listener(), _open_test()
+        if listener is not None and test is not None:
+            listener.allure_logger.attach_file(
+                uuid4(),
+                str(path),
+                name=path.name,
+                attachment_type="application/octet-stream",
+                extension=path.suffix.removeprefix(".") or None,
+                parent_uuid=test.uuid,
+            )
+
     def describe_session(
         self, *, name: str, environment: Mapping[str, object], variables: Mapping[str, str]
     ) -> None:

@@ -78,6 +78,9 @@ class Keeper(Protocol):
     def attach_text(self, name: str, text: str) -> None:
         """Attach plain text under ``name``."""
 
+    def attach_file(self, path: Path) -> None:
+        """Attach a file as it is, under its own name, for people to download."""
+
     def describe_session(
         self, *, name: str, environment: Mapping[str, object], variables: Mapping[str, str]
     ) -> None:
@@ -117,6 +120,9 @@ class NoKeeper:
         """Do nothing."""
 
     def attach_text(self, name: str, text: str) -> None:
+        """Do nothing."""
+
+    def attach_file(self, path: Path) -> None:
         """Do nothing."""
 
     def describe_session(

@@ -11,6 +11,7 @@ from bumble.host import Connection, DataPacketQueue, Host
 from bumble.transport.common import TransportLostError, TransportSource
 
 from bletest.att.pdu import goes_to_server
+from bletest.link.capture import Tap
 from bletest.link.connection import VirtualConnection
 from bletest.link.controller import VirtualController
 
@@ -27,6 +28,9 @@ AttReceiver = Callable[[int, bytes], None]
 
 Observer = Callable[[str, int, bool, bytes], None]
 """Takes ``"att"`` or ``"smp"``, a connection handle, whether this host sent it, and the PDU."""
+
+Route = Callable[[bytes], None]
+"""Takes one L2CAP frame with its header, on the way to or from the air without HCI."""
 
 _TO_SERVER = tuple(goes_to_server(opcode) for opcode in range(256))
 
@@ -75,6 +79,8 @@ class AttHost(Host):
         Takes responses, notifications and indications. None leaves them to bumble's client.
     ``observe``
         Sees every ATT and SMP PDU in both directions, before anybody acts on it.
+    ``tap``
+        Notes every HCI packet in both directions, for capture files.
     ``on_lost``
         Is told in one sentence that the transport to the controller has ended. All connections
         have been reported as disconnected by then; later commands raise
@@ -84,13 +90,14 @@ class AttHost(Host):
     on_att_server_pdu: AttReceiver | None = None
     on_att_client_pdu: AttReceiver | None = None
     observe: Observer | None = None
+    tap: Tap | None = None
     on_lost: Callable[[str], None] | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.lost = False
         self.last_failure: CommandFailed | None = None
-        self._routes: dict[int, VirtualConnection] = {}
+        self._routes: dict[int, Route] = {}
 
     def set_packet_source(self, source: TransportSource) -> None:
         """Take packets from a controller; one on the virtual air learns that its host is ours."""
@@ -106,7 +113,7 @@ class AttHost(Host):
             return
         if self.observe is not None:
             self.observe("att", connection_handle, True, pdu)
-        route.send(_ATT_HEADERS[len(pdu)] + pdu)
+        route(_ATT_HEADERS[len(pdu)] + pdu)
 
     def send_l2cap_pdu(self, connection_handle: int, cid: int, pdu: bytes) -> None:
         """Send one L2CAP frame (basic mode) on a fixed or dynamic channel."""
@@ -119,13 +126,13 @@ class AttHost(Host):
         if route is None:
             super().send_l2cap_pdu(connection_handle, cid, pdu)
         else:
-            route.send(struct.pack("<HH", len(pdu), cid) + pdu)
+            route(struct.pack("<HH", len(pdu), cid) + pdu)
 
     def send_acl_sdu(self, connection_handle: int, sdu: bytes) -> None:
         """Send one L2CAP frame that is complete with its header: signalling, CoC."""
         route = self._routes.get(connection_handle)
         if route is not None and len(sdu) >= 4 and sdu[0] | sdu[1] << 8 == len(sdu) - 4:
-            route.send(sdu)
+            route(sdu)
         else:
             # What its header does not fit is for the controllers to make something of.
             super().send_acl_sdu(connection_handle, sdu)
@@ -184,8 +191,23 @@ class AttHost(Host):
             if isinstance(self.hci_sink, VirtualController):
                 route = self.hci_sink.find_short(event.connection_handle)
                 if route is not None:
-                    route.take_frame = take_frame
-                    self._routes[event.connection_handle] = route
+                    self._open_route(route, take_frame)
+
+    def _open_route(self, connection: VirtualConnection, take_frame: Route) -> None:
+        send, tap, handle = connection.send, self.tap, connection.handle
+        if tap is None:
+            connection.take_frame, self._routes[handle] = take_frame, send
+            return
+
+        def send_noted(frame: bytes) -> None:
+            tap.frame_sent(handle, frame)
+            send(frame)
+
+        def take_noted(frame: bytes) -> None:
+            tap.frame_received(handle, frame)
+            take_frame(frame)
+
+        connection.take_frame, self._routes[handle] = take_noted, send_noted
 
     def on_hci_disconnection_complete_event(
         self, event: hci.HCI_Disconnection_Complete_Event
@@ -204,7 +226,15 @@ class AttHost(Host):
             if isinstance(packet, hci.HCI_Command):
                 raise TransportLostError("the transport to the controller has ended")
             return
+        if self.tap is not None:
+            self.tap.sent(bytes(packet))
         super().send_hci_packet(packet)
+
+    def on_packet(self, packet: bytes) -> None:
+        """Take one H4 packet from the controller."""
+        if self.tap is not None:
+            self.tap.received(packet)
+        super().on_packet(packet)
 
     async def send_sync_command_raw(
         self, command: Any, response_timeout: float | None = None

@@ -14,6 +14,7 @@ from bumble.transport import open_transport
 from bumble.transport.common import Transport, TransportLostError
 
 from bletest.errors import AdapterUnusable, UsageMistake
+from bletest.link.capture import DEFAULT_LENGTH, Tap
 from bletest.link.clock import real_time
 from bletest.link.controller import VirtualController
 from bletest.link.host import AttHost
@@ -134,13 +135,16 @@ async def open_station(
     address: str | None,
     rng: random.Random,
     answer_timeout: float = ANSWER_TIMEOUT,
+    tap: Tap | None = None,
 ) -> Station:
     """Open a station on the air, or on any bumble transport (``usb:0``, ``tcp-client:…``).
 
     ``address`` is a random static address (two top bits set, ``C0:…`` to ``FF:…``); None makes
     one from ``rng``, from which come the IRK and everything random in pairing too. While a
-    station on a transport is open, a virtual clock follows the wall clock. Raises
-    :class:`~bletest.errors.UsageMistake` for any other address, and
+    station on a transport is open, a virtual clock follows the wall clock. ``tap`` sees what
+    host and controller say to each other.
+
+    Raises :class:`~bletest.errors.UsageMistake` for any other address, and
     :class:`~bletest.errors.AdapterUnusable` with a remedy where the transport cannot be opened
     or the controller does not answer within ``answer_timeout`` seconds.
     """
@@ -149,6 +153,7 @@ async def open_station(
     irk = randomness.octets("irk", 16)
     async with contextlib.AsyncExitStack() as resources:
         host = AttHost()
+        host.tap = tap
         controller = None
         if isinstance(where, VirtualLink):
             controller = where.new_controller(name)
@@ -170,6 +175,9 @@ async def open_station(
         except (hci.HCI_Error, AssertionError, RuntimeError) as error:
             # TransportLostError is a RuntimeError, and bumble asserts what answers look like.
             raise explain_setup_failure(where, error) from error
+        if tap is not None:
+            queue = host.le_acl_packet_queue or host.acl_packet_queue
+            tap.settle(queue.max_packet_size if queue is not None else DEFAULT_LENGTH)
         return Station(
             device,
             host,

@@ -11,7 +11,14 @@ import pytest
 import pytest_asyncio
 
 from pytest_bletest import faults
-from pytest_bletest.reporting import FINDINGS, keep_evidence, keeping_output, story_of
+from pytest_bletest.reporting import (
+    CAPTURE,
+    FINDINGS,
+    evidence_folder,
+    keep_evidence,
+    keeping_output,
+    story_of,
+)
 from pytest_bletest.session import STATE
 
 if TYPE_CHECKING:
@@ -92,10 +99,13 @@ async def ble_transcript(
     ceiling = request.node.get_closest_marker("ble_ceiling")
     ble_bench.start_ceiling(**(ceiling.kwargs if ceiling else {}))
     transcript = Transcript()
+    folder = evidence_folder(request.node, state.settings)
     with (
         ble_bench.recording(transcript, on_fault=faults.step_for(state.keeper)),
         keeping_output(request.node, ble_bench),
+        ble_bench.capturing(folder) as capture,
     ):
+        request.node.stash[CAPTURE] = capture
         await ble_bench.begin_test()
         yield transcript
         await ble_bench.end_test()
@@ -105,6 +115,8 @@ async def ble_transcript(
         state.keeper.attach_transcript(transcript)
         state.keeper.attach_findings(request.node.stash.get(FINDINGS, ()))
     ble_bench.raise_callback_failures()
+    if capture is not None:
+        capture.check()
 
 
 @on_session_loop

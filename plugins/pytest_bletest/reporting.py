@@ -7,22 +7,30 @@ import traceback
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import bletest
 from pytest_bletest import faults
-from pytest_bletest.session import STATE
+from pytest_bletest.session import STATE, State
 
 if TYPE_CHECKING:
     from bletest.bench.bench import Bench
     from bletest.bench.settings import Settings
     from bletest.evidence.keeper import Story
     from bletest.evidence.transcript import Transcript
+    from bletest.link.capture import Capture
 
 DEVICE = "device"
 BENCH = "bench"
+
+CAPTURE: "pytest.StashKey[Capture | None]" = pytest.StashKey()
+"""What hosts and controllers said to each other in a test, until it is clear who keeps it."""
+
+FAILED: pytest.StashKey[bool] = pytest.StashKey()
+"""Whether any phase of a test has failed so far."""
 
 FINDINGS: pytest.StashKey[tuple[Any, ...]] = pytest.StashKey()
 """What a check found, kept from the call to the end of the test."""
@@ -114,6 +122,11 @@ class Reporter:
             item.stash[FINDINGS] = getattr(error, "findings", ())
             if self._state.used and not self._config.option.fulltrace:
                 report.longrepr = told(item, error) or report.longrepr
+        item.stash[FAILED] = report.failed or (
+            call.when != "setup" and item.stash.get(FAILED, False)
+        )
+        if call.when == "teardown":
+            keep_capture(item, self._state)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -188,7 +201,7 @@ def keep_evidence(item: pytest.Item, settings: "Settings", transcript: "Transcri
     """Write the transcript of a test to its folder."""
     if not transcript.events:
         return
-    folder = settings.output / folder_name(item.nodeid)
+    folder = evidence_folder(item, settings)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "transcript.txt").write_text(transcript.text(), encoding="utf-8")
     (folder / "transcript.jsonl").write_text(transcript.json_lines(), encoding="utf-8")
@@ -211,6 +224,27 @@ def keeping_output(item: pytest.Item, bench: "Bench") -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "firmware.txt").write_text(output, encoding="utf-8")
             state.keeper.attach_text("firmware.txt", output)
+
+
+def evidence_folder(item: pytest.Item, settings: "Settings") -> Path:
+    """Return the folder of a test's evidence."""
+    return settings.output / folder_name(item.nodeid)
+
+
+def keep_capture(item: pytest.Item, state: State) -> None:
+    """Attach the captures of a test that has ended, or remove them if nobody wants them.
+
+    Only now it is known whether the test has failed: the end of its fixtures may.
+    """
+    capture = item.stash.get(CAPTURE, None)
+    if capture is None:
+        return
+    item.stash[CAPTURE] = None
+    if state.settings.capture == "retain-on-failure" and not item.stash[FAILED]:
+        capture.discard()
+        return
+    for path in capture.paths:
+        state.keeper.attach_file(path)
 
 
 def story_of(item: pytest.Item) -> "Story":

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -20,6 +21,7 @@ from bletest.client.adapter import BumbleAdapter
 from bletest.client.connecting import make_client
 from bletest.client.scan import find
 from bletest.contracts.advertisements import Advertisement
+from bletest.evidence.btsnoop import read
 from bletest.link.station import open_station
 from bletest.profile import load, shipped
 from bletest.uuids import Uuid
@@ -44,6 +46,32 @@ async def read_location(transport: str, address: str) -> bytes:
             return (await client.read("body_sensor_location")).raw
     finally:
         await station.close()
+
+
+def test_a_served_device_is_captured_until_it_ends(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "captures"
+    with serving("led_button", "--hci-port", PORT, "--capture", str(folder)) as served:
+        assert served.end()[0] == 0
+    (file,) = folder.iterdir()
+    assert file.name == "led_button.btsnoop"
+    said = list(read(file.read_bytes()))
+    assert said[0].packet == said[-2].packet == bytes.fromhex("01030c00")  # HCI_Reset
+    assert abs(said[-1].time - time.time_ns() // 1000) < 60_000_000
+
+
+def test_a_capture_that_cannot_be_written_keeps_a_device_from_being_served(
+    tmp_path: pathlib.Path,
+) -> None:
+    (tmp_path / "folder" / "led_button.btsnoop").mkdir(parents=True)
+    done = subprocess.run(
+        [*BLETEST, "serve", "led_button", "--hci-port", PORT, "--capture", tmp_path / "folder"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == ExitCode.BENCH_TROUBLE
+    assert "cannot be written" in done.stderr
 
 
 def test_a_served_device_is_scanned_and_read_by_another_process() -> None:
