@@ -40,6 +40,9 @@ _UNIX_EPOCH = 0x00DCDDB30F2F8000
 _RECORD = Struct(">IIIIq")
 _pack = _RECORD.pack
 
+# The header of a record and, of the packet, its type and the HCI header of ACL data.
+_pack_acl = Struct(">IIIIqBHH").pack
+
 _FROM_CONTROLLER = 1
 _CONTROL = 2
 
@@ -82,13 +85,18 @@ def pack(time: int, sent: bool, packet: bytes) -> bytes:
     return _pack(length, length, flags, 0, time + _UNIX_EPOCH) + packet
 
 
-def pack_acl(time: int, sent: bool, header: bytes, data: bytes) -> bytes:
-    """Return the record of an ACL data packet in two parts.
+def pack_acl(time: int, sent: bool, handle_and_flags: int, data: bytes) -> bytes:
+    """Return the record of an ACL data packet (Vol 4, Part E, 5.4.2), made for the occasion.
 
-    ``header`` is the packet type and the four octets of the HCI header, ``data`` the rest.
+    ``handle_and_flags`` are the first 16 bits of its header, ``data`` is what the header is of.
     """
-    length = len(header) + len(data)
-    return _pack(length, length, not sent, 0, time + _UNIX_EPOCH) + header + data
+    size = len(data)
+    length = size + 5
+    # HCI is little-endian, and everything else is not: the two fields of HCI are turned round.
+    first = handle_and_flags >> 8 | (handle_and_flags & 0xFF) << 8
+    second = size >> 8 | (size & 0xFF) << 8
+    at = time + _UNIX_EPOCH
+    return _pack_acl(length, length, not sent, 0, at, ACL_DATA, first, second) + data
 
 
 def read(octets: bytes, *, cut_short: bool = False) -> Iterator[Record]:

@@ -11,11 +11,9 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from struct import Struct
 
 from bletest.errors import BenchTrouble
 from bletest.evidence.btsnoop import (
-    ACL_DATA,
     COMMAND,
     EVENT,
     VIRTUAL_EPOCH,
@@ -39,8 +37,6 @@ _CONNECTION_COMPLETE = frozenset((0x01, 0x0A, 0x29))  # plain, enhanced, enhance
 
 # Packet boundary flags in bits 12 and 13 beside the handle (Vol 4, Part E, 5.4.2).
 _FIRST_SENT, _FIRST_RECEIVED, _CONTINUING = 0x0000, 0x2000, 0x1000
-
-_acl_header = Struct("<BHH").pack
 
 
 class Capture:
@@ -186,13 +182,12 @@ class Tap:
     def _write_frame(self, capture: Capture, sent: bool, first: int, frame: bytes) -> None:
         now, size, length = capture.now(), self._acl_length, len(frame)
         if length <= size:
-            self._write(capture, pack_acl(now, sent, _acl_header(ACL_DATA, first, length), frame))
+            self._write(capture, pack_acl(now, sent, first, frame))
             return
         flagged = first
         for at in range(0, length, size):
             part = frame[at : at + size]
-            header = _acl_header(ACL_DATA, flagged, len(part))
-            self._write(capture, pack_acl(now, sent, header, part))
+            self._write(capture, pack_acl(now, sent, flagged, part))
             flagged = first & 0x0FFF | _CONTINUING
 
     def _write(self, capture: Capture, record: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -58,10 +59,10 @@ def test_what_is_packed_is_read(said):
 
 
 @settings(deadline=None)
-@given(st.integers(0, 1 << 60), st.booleans(), st.binary(max_size=300))
-def test_acl_data_in_two_parts_is_the_record_of_the_whole(time, sent, data):
-    header = b"\x02\x01\x20" + len(data).to_bytes(2, "little")
-    assert pack_acl(time, sent, header, data) == pack(time, sent, header + data)
+@given(st.integers(0, 1 << 60), st.booleans(), st.integers(0, 0xFFFF), st.binary(max_size=300))
+def test_acl_data_becomes_the_record_of_its_packet(time, sent, handle_and_flags, data):
+    header = struct.pack("<BHH", 2, handle_and_flags, len(data))
+    assert pack_acl(time, sent, handle_and_flags, data) == pack(time, sent, header + data)
 
 
 def test_bumbles_writer_writes_the_same_format():
