@@ -14,7 +14,7 @@ from bletest.att import answers, pdu
 from bletest.att.access import OPEN, LinkSecurity
 from bletest.att.client_state import ClientState, subscriptions
 from bletest.att.codes import ErrorCode
-from bletest.att.database import INDICATE_BIT, NOTIFY_BIT, Attribute
+from bletest.att.database import INDICATE_BIT, NOTIFY_BIT, Attribute, Characteristic
 from bletest.att.handlers import AttRefusal, Deferred, WriteOperation
 from bletest.att.security import refusal
 from bletest.att.server_events import (
@@ -121,7 +121,26 @@ class ServerBearer:
         """
         if self._dispatch is _DEAD:
             return None
-        return b"\x1b" + handle.to_bytes(2, "little") + self._fitting(handle, value)
+        if len(value) > self.mtu - 3:
+            value = self._fitting(handle, value)
+        return b"\x1b" + handle.to_bytes(2, "little") + value
+
+    def notification(self, characteristic: Characteristic, value: bytes) -> bytes | None:
+        """Return a Handle Value Notification if the client wants it and its link may have it.
+
+        None otherwise, and on a closed bearer: :meth:`notifies` and :meth:`notify` in one.
+        """
+        cccd = characteristic.cccd
+        if cccd is None or self._dispatch is _DEAD:
+            return None
+        if not self._client.values.get(cccd, cccd.value)[0] & NOTIFY_BIT:
+            return None
+        if cccd.write is not OPEN and cccd.write and refusal(cccd.write, self.security):
+            return None
+        handle = characteristic.value.handle
+        if len(value) > self.mtu - 3:
+            value = self._fitting(handle, value)
+        return b"\x1b" + handle.to_bytes(2, "little") + value
 
     def notify_multiple(self, values: Sequence[tuple[int, bytes]], now: float) -> bytes | None:
         """Return a Multiple Handle Value Notification, None on a closed bearer.

@@ -12,6 +12,9 @@ from bletest.att.bearer import DEFAULT_MTU, TRANSACTION_TIMEOUT
 
 CONFIRMATION = b"\x1e"
 
+_IS_RESPONSE = tuple(pdus.is_response(opcode) for opcode in range(256))
+_SETTLES = tuple(one and opcode != 0x03 for opcode, one in enumerate(_IS_RESPONSE))
+
 
 class ResponseArrived(NamedTuple):
     """The outstanding request is answered; whether the answer fits it, a procedure judges.
@@ -112,6 +115,8 @@ class ClientBearer:
         if not pdu:
             return Unexpected(pdu, "no octets")
         opcode = pdu[0]
+        if _IS_RESPONSE[opcode]:
+            return self._response(pdu)
         if opcode in (0x1B, 0x1D):
             if self.dead:
                 return Unexpected(pdu, "the bearer is dead")
@@ -123,11 +128,27 @@ class ClientBearer:
             if opcode == 0x1B:
                 return NotificationArrived(handle, pdu[3:])
             return IndicationArrived(handle, pdu[3:], CONFIRMATION)
-        if pdus.is_response(opcode):
-            return self._response(pdu)
         if opcode == 0x23:
             return self._multiple(pdu)
         return Unexpected(pdu, "nothing that a server sends to a client")
+
+    def notifies(self, pdu: bytes) -> bool:
+        """Whether ``pdu`` is a faultless notification: opcode, handle, value.
+
+        False leaves it to :meth:`receive` to say what it is. So most need no event.
+        """
+        return 3 <= len(pdu) <= self.mtu and pdu[0] == 0x1B and not self.dead
+
+    def settles(self, pdu: bytes) -> bool:
+        """Whether ``pdu`` is a faultless response to the outstanding request, which is then over.
+
+        False leaves everything as it is, for :meth:`receive` to say what the PDU is. So most
+        responses need no event. An exchange of MTU is always left to :meth:`receive`.
+        """
+        if self._outstanding is None or not _SETTLES[pdu[0] if pdu else 0] or len(pdu) > self.mtu:
+            return False
+        self._outstanding = self._deadline = None
+        return True
 
     def abandon(self) -> None:
         """Stop waiting for the response: for tests that expect silence.
@@ -146,7 +167,7 @@ class ClientBearer:
         request = self._outstanding
         if request is None:
             return Unexpected(pdu, "a response that nothing asked for")
-        self.abandon()
+        self._outstanding = self._deadline = None
         fault = None
         if len(pdu) > self.mtu:
             fault = f"{len(pdu)} octets where ATT_MTU is {self.mtu}"

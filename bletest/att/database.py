@@ -7,6 +7,7 @@ are given in that order, so every group is one unbroken range.
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 
 from bletest.att.access import OPEN, Access
@@ -410,9 +411,14 @@ def _include_value(included: Service) -> bytes:
 
 
 def _property_names(properties: Iterable[str] | int) -> frozenset[str]:
+    return _known_names(properties if isinstance(properties, int) else frozenset(properties))
+
+
+@lru_cache(maxsize=256)
+def _known_names(properties: frozenset[str] | int) -> frozenset[str]:
     if isinstance(properties, int):
         return frozenset(name for name, bit in PROPERTIES.items() if properties & bit)
-    names = frozenset(properties)
+    names = properties
     if unknown := names - PROPERTIES.keys() - EXTENDED.keys():
         raise ValueError(f"no GATT property is named {', '.join(sorted(unknown))}")
     if names & EXTENDED.keys():

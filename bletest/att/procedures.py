@@ -230,14 +230,13 @@ def discover_all() -> Procedure[tuple[FoundService, ...]]:
 
 def read(handle: int) -> Procedure[bytes]:
     """Read a value (4.8.1); of a long one, the first ATT_MTU - 1 octets."""
-    response = yield from _ask(pdus.ReadRequest(handle), pdus.ReadResponse)
-    return response.value
+    return _value(handle, (yield _READ_REQUEST + handle.to_bytes(2, "little")))
 
 
 def read_long(handle: int, *, mtu: int) -> Procedure[bytes]:
     """Read a whole value (4.8.1, then 4.8.3); ``mtu`` is ATT_MTU in octets."""
     room = mtu - 1
-    value = part = yield from read(handle)
+    value = part = _value(handle, (yield _READ_REQUEST + handle.to_bytes(2, "little")))
     while len(part) == room:
         request = pdus.ReadBlobRequest(handle, len(value))
         try:
@@ -287,12 +286,14 @@ def read_multiple_variable(handles: Sequence[int]) -> Procedure[tuple[bytes, ...
 
 def write_command(handle: int, value: bytes) -> bytes:
     """Return the PDU of a Write Without Response (4.9.1), which nothing answers."""
-    return pdus.WriteCommand(handle, value).to_bytes()
+    return _WRITE_COMMAND + handle.to_bytes(2, "little") + value
 
 
 def write(handle: int, value: bytes) -> Procedure[None]:
     """Write a value that fits into ATT_MTU - 3 octets (4.9.3)."""
-    yield from _ask(pdus.WriteRequest(handle, value), pdus.WriteResponse)
+    octets = yield _WRITE_REQUEST + handle.to_bytes(2, "little") + value
+    if octets != _WRITE_RESPONSE:
+        _expect(pdus.WriteRequest(handle, value), pdus.WriteResponse, octets)
 
 
 def write_long(handle: int, value: bytes, *, mtu: int, offset: int = 0) -> Procedure[None]:
@@ -362,9 +363,26 @@ def _all_by_type(
     return found
 
 
+# Reads and writes are most of what a client does. Their PDUs are put together and looked at here,
+# and only what is not as usual goes through the codec.
+_READ_REQUEST, _READ_RESPONSE = b"\x0a", 0x0B
+_WRITE_REQUEST, _WRITE_RESPONSE, _WRITE_COMMAND = b"\x12", b"\x13", b"\x52"
+
+
+def _value(handle: int, octets: bytes) -> bytes:
+    """Return the value in a Read Response, or raise what came instead."""
+    if octets and octets[0] == _READ_RESPONSE:
+        return octets[1:]
+    return _expect(pdus.ReadRequest(handle), pdus.ReadResponse, octets).value
+
+
 def _ask(request: pdus.Pdu, expected: type[_PduT]) -> Procedure[_PduT]:
     """Send a request; return its response, or raise what came instead."""
-    octets = yield request.to_bytes()
+    return _expect(request, expected, (yield request.to_bytes()))
+
+
+def _expect(request: pdus.Pdu, expected: type[_PduT], octets: bytes) -> _PduT:
+    """Return the response that ``octets`` are, or raise what they are instead."""
     try:
         response = pdus.parse(octets)
     except pdus.MalformedPdu as malformed:

@@ -149,9 +149,6 @@ class Bench:
 
     # Evidence
 
-    def _on_event(self, event: Event) -> None:
-        self._sink(event)
-
     @contextmanager
     def recording(
         self, sink: EventSink, *, on_fault: Callable[[FaultFired], None] | None = None
@@ -161,11 +158,16 @@ class Bench:
         ``on_fault`` too is told of every planned fault that fires.
         """
         before = self._sink, self._on_fault
-        self._sink, self._on_fault = sink, on_fault
+        self._tell(sink, on_fault)
         try:
             yield
         finally:
-            self._sink, self._on_fault = before
+            self._tell(*before)
+
+    def _tell(self, sink: EventSink, on_fault: Callable[[FaultFired], None] | None) -> None:
+        self._sink, self._on_fault = sink, on_fault
+        if self._adapter is not None:
+            self._adapter.send_events_to(sink)
 
     def _on_device_event(self, event: Event) -> None:
         self._sink(event)
@@ -216,7 +218,7 @@ class Bench:
                 self._adapter_trouble = trouble
                 raise
             self._adapter = BumbleAdapter(
-                station, on_event=self._on_event, fault_plans=self._fault_plans
+                station, on_event=self._sink, fault_plans=self._fault_plans
             )
         return self._adapter
 

@@ -26,9 +26,11 @@ from bletest.errors import (
     LinkLost,
     PairingFailed,
 )
+from bletest.evidence.transcript import Transcript, what_is_noted
 from bletest.faults import FaultPlan
 from bletest.link.host import AttHost
 from bletest.link.station import Station
+from bletest.link.time_source import clock_of
 
 T = TypeVar("T")
 
@@ -45,6 +47,17 @@ PREFERRED_MTU = 517
 
 # A link that comes up and dies at once was never established (Vol 6, Part B, 4.5): try again.
 _WORTH_ANOTHER_TRY = frozenset((NOT_ESTABLISHED, VANISHED))
+
+# Event types of reports (Vol 4, Part E, 7.7.65.2), as plain numbers: enumerations are slow.
+_SCAN_RSP = int(hci.HCI_LE_Advertising_Report_Event.EventType.SCAN_RSP)
+_CONNECTABLE = (
+    int(hci.HCI_LE_Advertising_Report_Event.EventType.ADV_IND),
+    int(hci.HCI_LE_Advertising_Report_Event.EventType.ADV_DIRECT_IND),
+)
+
+# How a transcript notes what was received, and what was sent.
+_ATT = tuple(what_is_noted(smp=False, sent=sent) for sent in (False, True))
+_SMP = tuple(what_is_noted(smp=True, sent=sent) for sent in (False, True))
 
 ScanListener = Callable[[Sighting], None]
 
@@ -81,8 +94,8 @@ class BumbleAdapter:
         self.timing = timing
         self.mtu = mtu
         self.fault_plans: Mapping[str, FaultPlan] = {} if fault_plans is None else fault_plans
-        self._on_event = on_event
         self._loop = asyncio.get_running_loop()
+        self._time = clock_of(self._loop)
         self._links: dict[int, ClientLink] = {}
         self._connections = 0
         self._latest: ClientLink | None = None
@@ -90,6 +103,8 @@ class BumbleAdapter:
         self._identities: dict[str, str] = {}
         self._known_to_peers = False
         self._gatherer = Gatherer()
+        # The senders heard without HCI, as text, and whether that is a random address.
+        self._heard: dict[hci.Address, tuple[str, bool]] = {}
         self._fragments: dict[tuple[str, int], bytes] = {}
         self._listeners: dict[ScanListener, bool] = {}
         self._scanning: bool | None = None
@@ -101,12 +116,19 @@ class BumbleAdapter:
         self.device.pairing_config_factory = security.just_works
         self.device.on(Device.EVENT_CONNECTION, self._on_connection)
         self.host.on("advertising_report", self._on_report)
+        self.host.hear_reports(self._on_heard)
         self.host.on_att_client_pdu = self._on_client_pdu
         self.host.on_att_server_pdu = self._on_server_pdu
         self.host.on_lost = self._on_lost
         self.host.on("flush", self._on_flush)
-        if on_event is not nowhere:
-            self.host.observe = self._observe
+        self.send_events_to(on_event)
+
+    def send_events_to(self, sink: EventSink) -> None:
+        """Tell ``sink`` from now on, instead of whom it was told before."""
+        self._on_event = sink
+        # A transcript takes PDUs before they are events; where nobody wants any, none is made.
+        self._note = sink.note if isinstance(sink, Transcript) else None
+        self.host.observe = None if sink is nowhere else self._observe
 
     @property
     def is_lost(self) -> bool:
@@ -271,6 +293,7 @@ class BumbleAdapter:
                 link.adapter_lost("the adapter was closed")
             self.device.remove_listener(Device.EVENT_CONNECTION, self._on_connection)
             self.host.remove_listener("advertising_report", self._on_report)
+            self.host.hear_reports(None)
             self.host.remove_listener("flush", self._on_flush)
             self.host.on_att_client_pdu = self.host.on_att_server_pdu = None
             self.host.on_lost = self.host.observe = None
@@ -323,10 +346,32 @@ class BumbleAdapter:
                 self._fragments[key] = data
                 return
         else:
-            types = hci.HCI_LE_Advertising_Report_Event.EventType
-            is_scan_response = kind == types.SCAN_RSP
-            connectable = kind in (types.ADV_IND, types.ADV_DIRECT_IND)
-        is_random = report.address.is_random
+            is_scan_response = kind == _SCAN_RSP
+            connectable = kind in _CONNECTABLE
+        self._see(
+            address, report.address.is_random, connectable, is_scan_response, data, report.rssi
+        )
+
+    def _on_heard(self, sender: hci.Address, kind: int, data: bytes, rssi: int) -> bool:
+        """Take a report that came without HCI, unless it is bumble that scans, for a bond."""
+        if not self._listeners or self.device.listeners("advertisement"):
+            return False
+        known = self._heard.get(sender)
+        if known is None:
+            known = self._heard[sender] = (sender.to_string(False), sender.is_random)
+        address, is_random = known
+        self._see(address, is_random, kind in _CONNECTABLE, kind == _SCAN_RSP, data, rssi)
+        return True
+
+    def _see(
+        self,
+        address: str,
+        is_random: bool,
+        connectable: bool,
+        is_scan_response: bool,
+        data: bytes,
+        rssi: int,
+    ) -> None:
         self._address_types[address] = is_random
         sighting = self._gatherer.add(
             address,
@@ -334,7 +379,7 @@ class BumbleAdapter:
             connectable=connectable,
             is_scan_response=is_scan_response,
             data=data,
-            rssi=report.rssi,
+            rssi=rssi,
         )
         for listener in tuple(self._listeners):
             try:
@@ -477,9 +522,12 @@ class BumbleAdapter:
         link = self._links.get(handle)
         if link is None:
             return
+        if self._note is not None:
+            self._note((self._time(), link.name, (_ATT if kind == "att" else _SMP)[sent], pdu))
+            return
         event = AttPdu if kind == "att" else SmpPdu
         direction = Direction.SENT if sent else Direction.RECEIVED
-        self._on_event(event(self._loop.time(), link.name, direction, pdu))
+        self._on_event(event(self._time(), link.name, direction, pdu))
 
     def _on_lost(self, why: str) -> None:
         self._lost = self._lost or why

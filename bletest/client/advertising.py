@@ -123,25 +123,33 @@ class Gatherer:
         data: bytes,
         rssi: int,
     ) -> Sighting:
-        """Take one report in and return the advertiser as it now stands."""
+        """Take one report in and return the advertiser as it now stands.
+
+        Where the report says nothing new, that is the same object as before.
+        """
         advertiser = self._known.get((address, is_random))
         if advertiser is None:
             advertiser = self._known[address, is_random] = _Advertiser()
+        last = advertiser.sighting
         if is_scan_response:
             if data != advertiser.scan_response:
                 advertiser.scan_response = data
-                advertiser.fields = None
+                advertiser.fields = last = None
         else:
             # A scan response does not say whether its advertiser can be connected to.
-            advertiser.connectable = connectable
+            if connectable != advertiser.connectable:
+                advertiser.connectable, last = connectable, None
             if data != advertiser.advertising_data:
                 advertiser.advertising_data = data
-                advertiser.fields = None
+                advertiser.fields = last = None
+        if last is not None and rssi == advertiser.rssi:
+            return last
+        advertiser.rssi = rssi
         raw = advertiser.advertising_data + advertiser.scan_response
         if advertiser.fields is None:
             advertiser.fields = AdvertisingFields.parse(advertiser.advertising_data)
             _merge(advertiser.fields, AdvertisingFields.parse(advertiser.scan_response))
-        return Sighting(
+        advertiser.sighting = Sighting(
             address=address,
             is_random=is_random,
             connectable=advertiser.connectable,
@@ -149,6 +157,7 @@ class Gatherer:
             raw=raw,
             fields=advertiser.fields,
         )
+        return advertiser.sighting
 
 
 @dataclass(slots=True)
@@ -157,6 +166,8 @@ class _Advertiser:
     scan_response: bytes = b""
     connectable: bool = False
     fields: AdvertisingFields | None = None
+    rssi: int = RSSI_UNKNOWN
+    sighting: Sighting | None = None
 
 
 def _merge(into: AdvertisingFields, more: AdvertisingFields) -> None:

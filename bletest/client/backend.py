@@ -27,6 +27,7 @@ from bleak.backends.scanner import (
 )
 from bleak.exc import BleakError
 
+from bletest.att.procedures import Refused
 from bletest.client.adapter import BumbleAdapter
 from bletest.client.advertising import Sighting
 from bletest.client.errors import to_bleak
@@ -75,6 +76,8 @@ class BumbleScanner(BaseBleakScanner):
         super().__init__(detection_callback, service_uuids)
         self._active = scanning_mode == "active"
         self._running = False
+        # By address: the last sighting, and what bleak made of it.
+        self._shown: dict[str, tuple[Sighting, BLEDevice, AdvertisementData]] = {}
 
     @classmethod
     def on(cls, adapter: BumbleAdapter) -> type["BumbleScanner"]:
@@ -86,6 +89,7 @@ class BumbleScanner(BaseBleakScanner):
         if self._running:
             raise BleakError("this scanner is scanning already")
         self.seen_devices = {}
+        self._shown.clear()
         try:
             await self._adapter.start_scanning(self._on_sighting, active=self._active)
         except BletestError as error:
@@ -102,6 +106,11 @@ class BumbleScanner(BaseBleakScanner):
             raise to_bleak(error, "") from error
 
     def _on_sighting(self, sighting: Sighting) -> None:
+        known = self._shown.get(sighting.address)
+        if known is not None and known[0] is sighting:
+            # Nothing new: bleak is told what it was told before.
+            self.call_detection_callbacks(known[1], known[2])
+            return
         fields = sighting.fields
         data = AdvertisementData(
             local_name=fields.name,
@@ -117,6 +126,7 @@ class BumbleScanner(BaseBleakScanner):
         device = self.create_or_update_device(
             sighting.address, sighting.address, fields.name, sighting, data
         )
+        self._shown[sighting.address] = (sighting, device, data)
         self.call_detection_callbacks(device, data)
 
 
@@ -284,7 +294,16 @@ class BumbleClient(BaseBleakClient):
         self, characteristic: BleakGATTCharacteristic, *, use_cached: bool = False, **kwargs: Any
     ) -> bytearray:
         """Read the whole value; ``use_cached`` takes the last one read on this connection."""
-        return await self._read(value_handle(characteristic), use_cached)
+        handle = value_handle(characteristic)
+        if use_cached:
+            return await self._read(handle, use_cached)
+        try:
+            value = await self._up().begin_read(handle)
+        except (Refused, BletestError) as trouble:
+            error = await self._explain(trouble, handle, "read")
+            raise to_bleak(error, self.address) from error
+        self._cache[handle] = value
+        return bytearray(value)
 
     async def read_gatt_descriptor(
         self, descriptor: BleakGATTDescriptor, *, use_cached: bool = False, **kwargs: Any
@@ -298,11 +317,13 @@ class BumbleClient(BaseBleakClient):
         """Write: by a request (prepared parts where it is too long for one), or a command."""
         handle = value_handle(characteristic)
         try:
+            link = self._up()
             if response:
-                await self._up().write(handle, bytes(data))
+                await link.begin_write(handle, bytes(data))
             else:
-                await self._up().command(handle, bytes(data))
-        except BletestError as error:
+                await link.command(handle, bytes(data))
+        except (Refused, BletestError) as trouble:
+            error = await self._explain(trouble, handle, "write")
             raise to_bleak(error, self.address) from error
 
     async def write_gatt_descriptor(
@@ -367,6 +388,14 @@ class BumbleClient(BaseBleakClient):
             raise to_bleak(error, self.address) from error
         self._cache[handle] = value
         return bytearray(value)
+
+    async def _explain(
+        self, trouble: Refused | BletestError, handle: int, operation: str
+    ) -> BletestError:
+        if self._link is not None:
+            return await self._link.explain(trouble, handle, operation)
+        assert isinstance(trouble, BletestError)  # nobody refuses without a link
+        return trouble
 
     def _take(self, link: ClientLink) -> None:
         """Begin a new connection: nothing of the last one counts any more."""

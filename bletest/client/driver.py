@@ -16,13 +16,14 @@ from bletest.att.client import (
     ClientBearer,
     IndicationArrived,
     MultipleNotificationsArrived,
-    NotificationArrived,
     ResponseArrived,
+    Unexpected,
 )
 from bletest.att.pdu import describe
 from bletest.att.procedures import Procedure
 from bletest.client.raw import Unasked
 from bletest.errors import BletestError, NoAnswer
+from bletest.link.time_source import clock_of
 
 T = TypeVar("T")
 
@@ -79,9 +80,9 @@ class AttDriver:
         self.bearer = ClientBearer()
         self._owner = owner
         self._loop = loop
+        self._time = clock_of(loop)
         self._queue: deque[_Work] = deque()
         self._current: _Work | None = None
-        self._request = b""
         self._watchdog: asyncio.TimerHandle | None = None
         self._end: Callable[[], BletestError] | None = None
         self._listeners: dict[int, Callable[[bytes], None]] = {}
@@ -99,10 +100,22 @@ class AttDriver:
         cancelled, the response still outstanding is awaited in the background and dropped, then
         ``cleanup`` is sent, so that the next procedure finds the bearer in order.
         """
-        result: T = await self._submit(
-            _Work(self._loop.create_future(), procedure=procedure, cleanup=cleanup)
-        )
-        return result
+        return await self.start(procedure, cleanup=cleanup)
+
+    def start(
+        self, procedure: Procedure[T], *, cleanup: bytes | None = None
+    ) -> "asyncio.Future[T]":
+        """Do what :meth:`run` does without a coroutine; return the future of the result."""
+        if self._end is not None:
+            raise self._end()
+        future: asyncio.Future[T] = self._loop.create_future()
+        work = _Work(future, procedure, b"", cleanup)
+        if self._current is None:
+            self._current = work
+            self._advance(work, None)
+        else:
+            self._queue.append(work)
+        return future
 
     async def exchange(self, pdu: bytes, *, within: float) -> bytes | None:
         """Send any octets and return the next response PDU, None after ``within`` seconds.
@@ -143,7 +156,15 @@ class AttDriver:
 
     def receive(self, pdu: bytes) -> None:
         """Take a PDU that a server sends: response, notification or indication."""
-        event = self.bearer.receive(pdu, self._loop.time())
+        bearer = self.bearer
+        if bearer.notifies(pdu):
+            self._notify(pdu[1] | pdu[2] << 8, pdu[3:])
+            return
+        if bearer.settles(pdu):
+            if self._current is not None:
+                self._advance(self._current, pdu)
+            return
+        event = bearer.receive(pdu, 0.0)  # which looks at no clock
         if isinstance(event, ResponseArrived):
             work = self._current
             if work is None:
@@ -151,8 +172,6 @@ class AttDriver:
             if event.fault is not None:
                 self._owner.on_unexpected(event.pdu, event.fault)
             self._advance(work, event.pdu)
-        elif isinstance(event, NotificationArrived):
-            self._notify(event.handle, event.value)
         elif isinstance(event, IndicationArrived):
             # The confirmation goes first: a listener that raises or takes long must not make
             # the server wait (Vol 3, Part F, 3.4.7.3).
@@ -163,7 +182,7 @@ class AttDriver:
                 self._notify(handle, value)
         elif self._is_raw_response(pdu):
             self._complete_raw(pdu)
-        else:
+        elif isinstance(event, Unexpected):
             self._owner.on_unexpected(event.pdu, event.reason)
 
     def end(self, error: Callable[[], BletestError]) -> None:
@@ -217,14 +236,13 @@ class AttDriver:
             self._finish()
             return
         try:
-            request = next(procedure) if response is None else procedure.send(response)
+            request = procedure.send(response)  # type: ignore[arg-type]  # None begins it
         except StopIteration as stop:
             work.future.set_result(stop.value)
         except Exception as error:  # whatever a procedure raises belongs to its caller
             work.future.set_exception(error)
         else:
-            self._request = request
-            self.bearer.start(request, self._loop.time())
+            self.bearer.start(request, self._time())
             self._owner.send_att(request)
             if self._watchdog is None:
                 self._watch()
@@ -233,6 +251,8 @@ class AttDriver:
 
     def _finish(self) -> None:
         self._current = None
+        if not self._queue:
+            return
         while self._queue and self._current is None:
             work = self._queue.popleft()
             if not work.future.done():
@@ -249,8 +269,8 @@ class AttDriver:
         if now < deadline:
             self._watchdog = self._loop.call_at(deadline, self._watch)
             return
+        request = self.bearer.outstanding or b""
         self.bearer.expire(now)
-        request = self._request
         self.end(lambda: NoAnswer(_no_answer(request)))
         self._owner.on_timeout(request)
 

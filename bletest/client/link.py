@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Protocol
 
 from bumble import hci
 from bumble.core import BaseBumbleError
@@ -16,7 +17,6 @@ from bletest.att.database import AttributeTable
 from bletest.att.pdu import describe
 from bletest.att.procedures import (
     FoundService,
-    Procedure,
     Refused,
     discover_all,
     exchange_mtu,
@@ -42,8 +42,6 @@ from bletest.errors import (
 from bletest.faults import FaultPlan
 from bletest.link.host import AttHost
 from bletest.uuids import EXTENDED_PROPERTIES
-
-T = TypeVar("T")
 
 DISCONNECTION_TIME = 5.0
 """Seconds that a controller may take to end a link that it was told to end."""
@@ -91,6 +89,8 @@ class ClientLink:
         self.connection = connection
         self._owner = owner
         self._loop = asyncio.get_running_loop()
+        self.send_att: Callable[[bytes], None] = partial(owner.host.send_att, connection.handle)
+        """Puts a PDU on the air; nothing happens on a link that has ended."""
         self.driver = AttDriver(self, self._loop)
         self.gone: asyncio.Future[None] = self._loop.create_future()
         self._end: Callable[[], BletestError] | None = None
@@ -162,16 +162,31 @@ class ClientLink:
 
     async def read(self, handle: int) -> bytes:
         """Read a whole value, with Read Blob Requests where it is long."""
-        return await self._run(read_long(handle, mtu=self.driver.bearer.mtu), handle, "read")
+        try:
+            return await self.begin_read(handle)
+        except (Refused, BletestError) as trouble:
+            raise await self.explain(trouble, handle, "read")  # noqa: B904 - its cause is set
+
+    def begin_read(self, handle: int) -> "asyncio.Future[bytes]":
+        """Do what :meth:`read` does without a coroutine; a refusal comes as :class:`Refused`."""
+        driver = self.driver
+        return driver.start(read_long(handle, mtu=driver.bearer.mtu))
 
     async def write(self, handle: int, value: bytes) -> None:
         """Write a value, by prepared parts where it is longer than ATT_MTU - 3."""
-        mtu = self.driver.bearer.mtu
+        try:
+            await self.begin_write(handle, value)
+        except (Refused, BletestError) as trouble:
+            raise await self.explain(trouble, handle, "write")  # noqa: B904 - its cause is set
+
+    def begin_write(self, handle: int, value: bytes) -> "asyncio.Future[None]":
+        """Do what :meth:`write` does without a coroutine; a refusal comes as :class:`Refused`."""
+        driver = self.driver
+        mtu = driver.bearer.mtu
         if len(value) <= mtu - 3:
-            await self._run(write(handle, value), handle, "write")
-        else:
-            long_write = write_long(handle, value, mtu=mtu)
-            await self._run(long_write, handle, "write", cleanup=EXECUTE_WRITE_CANCEL)
+            return driver.start(write(handle, value))
+        long_write = write_long(handle, value, mtu=mtu)
+        return driver.start(long_write, cleanup=EXECUTE_WRITE_CANCEL)
 
     async def command(self, handle: int, value: bytes) -> None:
         """Write without response; :class:`UsageMistake` for more than ATT_MTU - 3 octets."""
@@ -189,7 +204,10 @@ class ClientLink:
 
     async def discover(self) -> tuple[tuple[FoundService, ...], dict[int, int]]:
         """Return all services, and the extended properties by declaration handle."""
-        services = await self._run(discover_all(), 0, "discover")
+        try:
+            services = await self.driver.run(discover_all())
+        except (Refused, BletestError) as trouble:
+            raise await self.explain(trouble, 0, "discover")  # noqa: B904 - its cause is set
         extended: dict[int, int] = {}
         for service in services:
             for characteristic in service.characteristics:
@@ -249,11 +267,6 @@ class ClientLink:
         if answer is not None:
             self.send_att(answer)
 
-    def send_att(self, pdu: bytes) -> None:
-        """Put a PDU on the air; nothing happens on a link that has ended."""
-        if self._end is None:
-            self._owner.host.send_att(self.connection.handle, pdu)
-
     def confirm(self, value_handle: int, confirmation: bytes) -> None:
         """Confirm an indication, if no fault is planned to prevent that."""
         plan = self._owner.fault_plans.get(self.address)
@@ -262,7 +275,8 @@ class ClientLink:
             return
         for delay, pdu in plan.confirm(value_handle, confirmation):
             if delay:
-                self._loop.call_later(delay, self.send_att, pdu)
+                # What sends is looked up then: the link may have ended.
+                self._loop.call_later(delay, lambda late: self.send_att(late), pdu)
             else:
                 self.send_att(pdu)
 
@@ -288,26 +302,18 @@ class ClientLink:
         """Note that the bearer died of a missing response."""
         self.tell("att_timeout", f"no response to {describe(request)} within 30 s")
 
-    async def _run(
-        self,
-        procedure: Procedure[T],
-        handle: int,
-        operation: str,
-        *,
-        cleanup: bytes | None = None,
-    ) -> T:
-        try:
-            return await self.driver.run(procedure, cleanup=cleanup)
-        except NoAnswer:
-            await self._owner.acquit(self)
-            raise
-        except Refused as refusal:
-            raise AttributeRefused(
-                code=refusal.code,
-                operation=operation,
-                attribute=f"handle 0x{handle:04X}",
-                meaning=error_text(refusal.code),
-            ) from refusal
+    async def explain(
+        self, trouble: Refused | BletestError, handle: int, operation: str
+    ) -> BletestError:
+        """Return why an operation failed: the trouble, or the adapter if that is to blame."""
+        if isinstance(trouble, NoAnswer):
+            try:
+                await self._owner.acquit(self)
+            except BletestError as other:
+                return other
+        if isinstance(trouble, Refused):
+            return _refused(trouble, handle, operation)
+        return trouble
 
     def _on_disconnection(self, code: int) -> None:
         if self._owner.host.lost:
@@ -325,6 +331,7 @@ class ClientLink:
         if self._end is not None:
             return
         self._end = end
+        self.send_att = _send_nothing
         self.tell(what, detail)
         self._server.close()
         self.driver.end(end)
@@ -348,3 +355,19 @@ class ClientLink:
         if isinstance(event, MtuExchanged):
             self.driver.bearer.mtu = event.mtu
             self.tell("mtu", f"{event.mtu} agreed, the device had asked")
+
+
+def _send_nothing(_pdu: bytes) -> None:
+    """What a link that has ended sends."""
+
+
+def _refused(refusal: Refused, handle: int, operation: str) -> AttributeRefused:
+    """Return what a refusal of the server is to those who asked for the operation."""
+    error = AttributeRefused(
+        code=refusal.code,
+        operation=operation,
+        attribute=f"handle 0x{handle:04X}",
+        meaning=error_text(refusal.code),
+    )
+    error.__cause__ = refusal
+    return error

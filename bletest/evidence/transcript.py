@@ -1,12 +1,21 @@
 """What went over the link in a test, as text for people and JSON Lines for machines."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias, cast
 
 from bletest.att import pdu as att
-from bletest.contracts.events import AttPdu, Direction, Event, FaultFired, LinkEvent, Note, SmpPdu
+from bletest.contracts.events import (
+    AttPdu,
+    Direction,
+    Event,
+    FaultFired,
+    LinkEvent,
+    Note,
+    SmpPdu,
+)
 from bletest.evidence import smp
 
 _LONGEST_DUMP = 64
@@ -19,6 +28,27 @@ _WIDEST_COLUMN = 64
 """A column is no wider than this; a cell that is longer pushes what stands behind it."""
 
 
+Noted: TypeAlias = tuple[float, str, int, bytes]
+"""Time, link, what (:func:`what_is_noted`), and a PDU.
+
+Nothing in it can be part of a cycle, so the garbage collector lets go of it at its first look. A
+long test keeps hundreds of thousands.
+"""
+
+
+def what_is_noted(*, smp: bool, sent: bool) -> int:
+    """Return the number that stands for protocol and direction in a :data:`Noted`."""
+    return 2 * smp + sent
+
+
+def _event(kept: Event | Noted) -> Event:
+    if type(kept) is not tuple:
+        return cast(Event, kept)
+    time, link, what, pdu = cast(Noted, kept)
+    direction = Direction.SENT if what & 1 else Direction.RECEIVED
+    return SmpPdu(time, link, direction, pdu) if what & 2 else AttPdu(time, link, direction, pdu)
+
+
 class Transcript:
     """An event sink that keeps what it is told, and renders it when asked.
 
@@ -28,10 +58,12 @@ class Transcript:
     rendering. The same events and names give the same octets.
     """
 
-    __slots__ = ("_events", "names")
+    __slots__ = ("_events", "names", "note")
 
     def __init__(self, names: Mapping[int, str] | None = None) -> None:
-        self._events: list[Event] = []
+        self._events: list[Event | Noted] = []
+        self.note: Callable[[Noted], None] = self._events.append
+        """Keeps a PDU before it is an event: for those who tell every one."""
         self.names: Mapping[int, str] = names or {}
 
     def __call__(self, event: Event) -> None:
@@ -44,7 +76,7 @@ class Transcript:
     @property
     def events(self) -> tuple[Event, ...]:
         """Everything kept so far, in the order it came."""
-        return tuple(self._events)
+        return tuple(map(_event, self._events))
 
     def clear(self) -> None:
         """Forget the events, as before the next test; ``names`` stay."""
@@ -58,7 +90,7 @@ class Transcript:
         the PDU concerns, what it says, and its octets. ``limit`` keeps that many lines, from both
         ends, and says how many are left out between them.
         """
-        return _render(list(_rows(self._events, self.names)), limit)
+        return _render(list(_rows(self.events, self.names)), limit)
 
     def json_lines(self) -> str:
         """Return one JSON object an event, each on a line of its own.
@@ -81,7 +113,7 @@ class Transcript:
         ``device``, ``fault``, ``count``
             of ``fault``: whose it is; what was planned, in words; how often it has fired
         """
-        return "".join(f"{row.as_json()}\n" for row in _rows(self._events, self.names))
+        return "".join(f"{row.as_json()}\n" for row in _rows(self.events, self.names))
 
 
 @dataclass(frozen=True, slots=True)

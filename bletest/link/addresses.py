@@ -4,6 +4,7 @@ import asyncio
 import random
 import struct
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bumble import hci
@@ -32,9 +33,9 @@ class AddressedController(Controller):
     link: "VirtualLink"
 
     def __init__(self, name: str, link: "VirtualLink", public_address: hci.Address) -> None:
-        self._to_host_count = 0
+        # Packets on their way to the host: whoever comes while there are any stands behind them.
+        self.news = 0
         self._accept_list: dict[hci.Address, None] = {}
-        self._rng = random.Random(f"{link.seed}/{name}/controller")
         self.resolving_list = ResolvingList(f"{link.seed}/{name}/private addresses")
         super().__init__(name, link=link, public_address=public_address)
         self.set_default_event_masks()
@@ -43,6 +44,11 @@ class AddressedController(Controller):
         """Send the events that a host gets before it has said which it wants."""
         self.event_mask, self.event_mask_page_2 = DEFAULT_EVENT_MASK, DEFAULT_EVENT_MASK_PAGE_2
         self.le_event_mask = DEFAULT_LE_EVENT_MASK
+
+    @cached_property
+    def _rng(self) -> random.Random:
+        # Made when it is asked for: few controllers ever are, and it takes 2.5 kB.
+        return random.Random(f"{self.link.seed}/{self.name}/controller")
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Send an event or data to the host, in a later turn of the loop."""
@@ -53,18 +59,13 @@ class AddressedController(Controller):
             packet[0] == hci.HCI_EVENT_PACKET
             and is_masked(packet, self.event_mask, self.event_mask_page_2, self.le_event_mask)
         ):
-            self._to_host_count += 1
+            self.news += 1
             asyncio.get_running_loop().call_soon(_deliver, self, self.hci_sink, packet)
 
     def send_command_complete(self, opcode: int, return_parameters: bytes) -> None:
         """Answer a command; for those of which bumble does not know the return parameters."""
         parameters = struct.pack("<BH", 1, opcode) + return_parameters
         self._to_host(bytes((hci.HCI_EVENT_PACKET, 0x0E, len(parameters))) + parameters)
-
-    @property
-    def has_news(self) -> bool:
-        """Whether packets are on their way to the host: whoever comes now stands behind them."""
-        return self._to_host_count > 0
 
     def wants_le_event(self, subevent: int) -> bool:
         """Whether the host has asked for an LE event (Vol 4, Part E, 7.8.1)."""
@@ -258,7 +259,7 @@ class AddressedController(Controller):
 
 
 def _deliver(controller: AddressedController, sink: TransportSink, packet: bytes) -> None:
-    controller._to_host_count -= 1
+    controller.news -= 1
     # What was on its way to a host that has left meanwhile must not reach it, nor its successor.
     if controller.hci_sink is sink:
         sink.on_packet(packet)

@@ -9,6 +9,7 @@ from bumble import hci
 from bumble.controller import LegacyAdvertiser
 
 from bletest.link.privacy import is_private_type
+from bletest.link.schedule import Appointment
 
 if TYPE_CHECKING:
     from bletest.link.connection import VirtualConnection
@@ -64,7 +65,7 @@ class Advertiser(LegacyAdvertiser):
         self._phase = 0.0
         self._next = 0
         self._delay_key = 0
-        self._event_timer: asyncio.TimerHandle | None = None
+        self._event_timer: Appointment | None = None
         self._limit_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -170,7 +171,7 @@ class Advertiser(LegacyAdvertiser):
         self._next = max(self._next, math.floor((now - self._phase) / self.interval) - 1)
         while (moment := self.moment(self._next)) < now:
             self._next += 1
-        self._event_timer = loop.call_at(moment, self._on_event)
+        self._event_timer = self.controller.link.schedule.call_at(moment, self._on_event)
 
     def disarm(self) -> None:
         """Nobody listens any more: run no timer."""

@@ -110,9 +110,23 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
             if is_command:
                 self._send_hci_command_status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR, opcode)
 
+    def answer(self, command: hci.HCI_Command) -> hci.HCI_ReturnParameters | None:
+        """Carry out a command that makes no event but its Command Complete.
+
+        Return what that says; None where it is not a command that this controller knows and
+        takes: send it as a packet.
+        """
+        if command.op_code not in self.answered_commands:
+            return None
+        try:
+            result: hci.HCI_ReturnParameters = getattr(self, f"on_{command.name.lower()}")(command)
+        except Exception:  # as in on_packet, which then tells of it
+            return None
+        return result
+
     def set_packet_sink(self, sink: TransportSink | None) -> None:
         """Take another host, or none; one of ours says so by :attr:`our_host` afterwards."""
-        self.our_host = None
+        self.our_host = self.report_listener = None
         for connection in self.le_connections.values():
             connection.take_frame = None
         super().set_packet_sink(sink)
@@ -230,7 +244,7 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
         """Hand one L2CAP frame from the peer to the host, in packets of the usual length."""
         if not connection.is_up:
             return
-        if connection.take_frame is not None and not self._to_host_count:
+        if connection.take_frame is not None and not self.news:
             connection.take_frame(pdu)
             return
         size = self.le_acl_data_packet_length

@@ -7,13 +7,15 @@ from functools import partial
 from typing import Any
 
 from bumble import core, hci
-from bumble.host import Connection, DataPacketQueue, Host
+from bumble.host import Connection, DataPacketQueue
 from bumble.transport.common import TransportLostError, TransportSource
 
 from bletest.att.pdu import goes_to_server
 from bletest.link.capture import Tap
 from bletest.link.connection import VirtualConnection
 from bletest.link.controller import VirtualController
+from bletest.link.quick_host import QuickHost
+from bletest.link.scanner import ReportListener
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class CommandFailed(hci.HCI_Error):
         self.opcode = opcode
 
 
-class AttHost(Host):
+class AttHost(QuickHost):
     """A bumble ``Host`` with ATT routed past bumble's parser.
 
     ``on_att_server_pdu``
@@ -104,6 +106,15 @@ class AttHost(Host):
         super().set_packet_source(source)
         if isinstance(source, VirtualController):
             source.our_host = self
+
+    def hear_reports(self, listener: ReportListener | None) -> None:
+        """Have advertising reports told to ``listener``, where that needs no HCI packets.
+
+        Where it does, they come as bumble's event ``advertising_report``, as always.
+        """
+        if isinstance(self.hci_sink, VirtualController):
+            direct = self.direct_controller()
+            self.hci_sink.report_listener = None if direct is None else listener
 
     def send_att(self, connection_handle: int, pdu: bytes) -> None:
         """Send one ATT PDU, whatever it holds. Nothing is sent on an unknown handle."""
@@ -218,6 +229,15 @@ class AttHost(Host):
         super().on_hci_disconnection_complete_event(event)
 
     def _on_frame(self, connection: Connection, frame: bytes) -> None:
+        if frame[2] == ATT_CID and frame[3] == 0 and len(frame) > 4:
+            # Most frames are such: what on_l2cap_pdu would do with them, in one step.
+            receiver = self.on_att_server_pdu if _TO_SERVER[frame[4]] else self.on_att_client_pdu
+            if receiver is not None:
+                pdu = frame[4:]
+                if self.observe is not None:
+                    self.observe("att", connection.handle, False, pdu)
+                receiver(connection.handle, pdu)
+                return
         self.on_l2cap_pdu(connection, frame[2] | frame[3] << 8, frame[4:])
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:

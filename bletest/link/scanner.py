@@ -1,6 +1,7 @@
 """The scanner of a virtual controller: what it hears, and reports to its host."""
 
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bumble import hci
@@ -12,10 +13,19 @@ if TYPE_CHECKING:
     from bletest.link.virtual import VirtualLink
 
 
+ReportListener = Callable[[hci.Address, int, bytes, int], bool]
+"""Takes address, event type (Vol 4, Part E, 7.7.65.2), data and RSSI of one advertising report.
+
+False has the report sent in an HCI packet all the same.
+"""
+
+
 class ScanningController(AddressedController):
     """Reports to its host what it hears while it scans."""
 
     def __init__(self, name: str, link: "VirtualLink", public_address: hci.Address) -> None:
+        # Who hears of reports without HCI packets.
+        self.report_listener: ReportListener | None = None
         self._reported: set[tuple[hci.Address, int, *tuple[int, ...]]] = set()
         super().__init__(name, link, public_address)
 
@@ -63,14 +73,20 @@ class ScanningController(AddressedController):
             if (address, kind) in self._reported:
                 return
             self._reported.add((address, kind))
+        rssi = self.link.rssi(advertiser.controller, self)
+        listener = self.report_listener
+        if listener is not None and not self.news and listener(address, kind, data, rssi):
+            return
         # Subevent 0x02 with one report. Written out: an event object for each of thousands of
         # reports is what scanning costs most.
         event = struct.pack(
             "<BBBB6sB", 0x02, 1, kind, address.address_type, bytes(address), len(data)
         )
-        rssi = self.link.rssi(advertiser.controller, self).to_bytes(1, "little", signed=True)
         self._to_host(
-            bytes((hci.HCI_EVENT_PACKET, 0x3E, len(event) + len(data) + 1)) + event + data + rssi
+            bytes((hci.HCI_EVENT_PACKET, 0x3E, len(event) + len(data) + 1))
+            + event
+            + data
+            + rssi.to_bytes(1, "little", signed=True)
         )
 
     def on_hci_le_set_scan_enable_command(

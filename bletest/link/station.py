@@ -18,6 +18,7 @@ from bletest.link.capture import DEFAULT_LENGTH, Tap
 from bletest.link.clock import real_time
 from bletest.link.controller import VirtualController
 from bletest.link.host import AttHost
+from bletest.link.quick_host import QuickDevice
 from bletest.link.randomness import Randomness
 from bletest.link.smp import SecurityManager
 from bletest.link.smp import use as use_security_manager
@@ -214,7 +215,7 @@ def _new_device(name: str, address: hci.Address, irk: bytes, host: AttHost) -> D
         # The default is the public address, by which a peer on a random one finds no bond.
         identity_address_type=PairingConfig.AddressType.RANDOM,
     )
-    device = Device(config=config, host=host)
+    device = QuickDevice(config=config, host=host)
     device.keystore = MemoryKeyStore()
     return device
 

@@ -17,6 +17,7 @@ from bletest.link.data_path import DataPath
 from bletest.link.extended import ExtendedController
 from bletest.link.initiator import InitiatingController
 from bletest.link.scanner import ScanningController
+from bletest.link.schedule import Schedule
 
 RSSI = -50
 """dBm at which everybody hears everybody, until a link model says otherwise."""
@@ -38,8 +39,15 @@ class VirtualLink(LocalLink):
         super().__init__()  # type: ignore[no-untyped-call]
         self.seed = seed
         self.path = path
-        self._on_its_way: deque[tuple[Callable[[VirtualConnection, Any], None], Any, Any]] = deque()
+        # Receivers and what they receive; what takes it, where that is not a frame.
+        self._on_its_way: deque[
+            tuple[Callable[[VirtualConnection, Any], None] | None, VirtualConnection, Any]
+        ] = deque()
         self._delivering = False
+        # What hosts of ours have learned of controllers, by their kind.
+        self.setups: dict[object, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self.schedule = Schedule()
+        """When advertisers send; it runs a timer only while somebody listens."""
         self._members: dict[VirtualController, None] = {}
         self._advertisers: dict[hci.Address, dict[Advertiser, None]] = {}
         self._private_advertisers: dict[Advertiser, None] = {}
@@ -144,7 +152,9 @@ class VirtualLink(LocalLink):
 
     def stop_initiating(self, controller: InitiatingController) -> None:
         """Note that a controller waits for nobody any more."""
-        address = self._initiators.pop(controller, None)
+        if controller not in self._initiators:
+            return
+        address = self._initiators.pop(controller)
         if self._scanners:
             return
         if address is None:
@@ -170,8 +180,8 @@ class VirtualLink(LocalLink):
     def send_data(self, sender: VirtualConnection, pdu: bytes) -> None:
         """Carry one L2CAP frame to the peer; it is lost if the peer is gone."""
         peer = sender.peer
-        if peer is not None:
-            self._on_its_way.append((peer.controller.on_data, peer, pdu))
+        if peer is not None and sender.is_up:
+            self._on_its_way.append((None, peer, pdu))
             if not self._delivering:
                 self._delivering = True
                 asyncio.get_running_loop().call_soon(self._deliver)
@@ -197,7 +207,12 @@ class VirtualLink(LocalLink):
             while queue and left:
                 left -= 1
                 deliver, receiver, pdu = queue.popleft()
-                deliver(receiver, pdu)
+                if deliver is not None:
+                    deliver(receiver, pdu)
+                elif receiver.take_frame is not None and not receiver.controller.news:
+                    receiver.take_frame(pdu)
+                else:
+                    receiver.controller.on_data(receiver, pdu)
         finally:
             if queue:
                 asyncio.get_running_loop().call_soon(self._deliver)

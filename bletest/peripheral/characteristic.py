@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from enum import IntFlag
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bletest.att.database import Characteristic
@@ -24,6 +25,10 @@ class Trigger(IntFlag):
     NOTIFY = 32
     SUBSCRIBE = 128
 
+
+# Plain numbers, because every read and notification sets one, and those of an enumeration are slow.
+_READ, _WRITE = Trigger.READ.value, Trigger.WRITE.value
+_NOTIFY, _SUBSCRIBE = Trigger.NOTIFY.value, Trigger.SUBSCRIBE.value
 
 Answer = bytes | str | int | None
 Handler = Callable[[Any], Answer | Awaitable[Answer]]
@@ -58,25 +63,39 @@ class ServerCharacteristic:
     """One characteristic of a :class:`~bletest.peripheral.virtual.VirtualPeripheral`.
 
     It stands behind the attribute of its value and answers the ATT server: what the profile's
-    rules say first, then the callback.
+    rules say first, then the callback. Where there is neither, the server answers by itself.
     """
 
     attribute: Characteristic
-    """Where it stands in the table; set once the table is built."""
+    """Where it stands in the table; set once the table is built, by :meth:`stand_behind`."""
 
     def __init__(self, peripheral: "VirtualPeripheral", spec: CharacteristicSpec) -> None:
         self.spec = spec
         self.path = spec.path
         self.subscribers: dict[str, ReplyKind] = {}
         self._peripheral = peripheral
-        self._trigger = Trigger(0)
+        self._trigger = 0
         self._handler: Handler | None = None
         self._argument: Any = None
-        self._flags = Trigger(0)
-        self._written: Occurrences[bytes] = Occurrences(f"write of {spec.path}")
-        self._read: Occurrences[str] = Occurrences(f"read of {spec.path}")
-        self._subscribed: Occurrences[str] = Occurrences(f"subscription to {spec.path}")
-        self._unsubscribed: Occurrences[str] = Occurrences(f"end of subscription to {spec.path}")
+        self._flags = 0
+
+    # What has happened. Made when something does: most devices are asked for few of their values.
+
+    @cached_property
+    def _written(self) -> Occurrences[bytes]:
+        return Occurrences(f"write of {self.path}")
+
+    @cached_property
+    def _read(self) -> Occurrences[str]:
+        return Occurrences(f"read of {self.path}")
+
+    @cached_property
+    def _subscribed(self) -> Occurrences[str]:
+        return Occurrences(f"subscription to {self.path}")
+
+    @cached_property
+    def _unsubscribed(self) -> Occurrences[str]:
+        return Occurrences(f"end of subscription to {self.path}")
 
     # What tests and device scripts use
 
@@ -106,14 +125,15 @@ class ServerCharacteristic:
         value). It refuses by raising :class:`~bletest.att.handlers.AttRefusal`; whatever else
         it raises is answered with 0x0E and fails the test.
         """
-        self._trigger = Trigger(trigger or 0) if handler is not None else Trigger(0)
+        self._trigger = int(trigger or 0) if handler is not None else 0
         self._handler = handler
         self._argument = arg
+        self._take_part()
 
     def events(self) -> Trigger:
         """Return the events since the last call, and clear them."""
-        flags, self._flags = self._flags, Trigger(0)
-        return flags
+        flags, self._flags = self._flags, 0
+        return Trigger(flags)
 
     def notify(self, value: bytes | None = None) -> None:
         """Send ``value`` (the stored one if None) to every subscriber, as each asked for it."""
@@ -139,10 +159,20 @@ class ServerCharacteristic:
 
     # What the ATT server asks
 
+    def stand_behind(self, attribute: Characteristic) -> None:
+        """Take the place in the table."""
+        self.attribute = attribute
+        self._take_part()
+
+    def _take_part(self) -> None:
+        """Have the server ask only if there is something to say: asking costs most of a read."""
+        has_say = bool(self.spec.rules) or bool(self._trigger & (_READ | _WRITE))
+        self.attribute.value.handler = self if has_say else None
+
     def read(self, request: ReadAccess) -> bytes | Deferred | None:
         """Answer a read, at once or later."""
-        self._flags |= Trigger.READ
-        if Trigger.READ not in self._trigger:
+        self._flags |= _READ
+        if not self._trigger & _READ:
             return None
         answer = self._call()
         if inspect.isawaitable(answer):
@@ -156,8 +186,8 @@ class ServerCharacteristic:
             raise AttRefusal(reaction.error)
         for sending in reaction.sendings:
             self._peripheral.send_later(request.client, sending)
-        self._flags |= Trigger.WRITE
-        if Trigger.WRITE not in self._trigger:
+        self._flags |= _WRITE
+        if not self._trigger & _WRITE:
             return None
         # The handler sees the new value; a refusal puts the old one back.
         attribute = self.attribute.value
@@ -179,18 +209,25 @@ class ServerCharacteristic:
 
     # What the peripheral tells
 
-    def on_read(self, client: str) -> None:
-        """A client was given the value."""
-        self._read.add(client)
+    def on_read(self, client: str, offset: int = 0) -> None:
+        """A client was given the value, from ``offset`` on."""
+        if self.attribute.value.handler is None:
+            self._flags |= _READ
+        if not offset:
+            self._read.add(client)
 
     def on_written(self, value: bytes) -> None:
         """A client's write was accepted."""
+        if self.attribute.value.handler is None:
+            self._flags |= _WRITE
         self._written.add(value)
 
     def on_subscribed(self, client: str, kind: ReplyKind) -> None:
         """A client enabled notifications or indications."""
         self.subscribers[client] = kind
-        self._happened(Trigger.SUBSCRIBE)
+        self._flags |= _SUBSCRIBE
+        if self._trigger & _SUBSCRIBE:
+            self._peripheral.run_handler(self._call)
         self._subscribed.add(client)
 
     def on_unsubscribed(self, client: str) -> None:
@@ -200,16 +237,13 @@ class ServerCharacteristic:
 
     def on_sent(self) -> None:
         """A notification or indication of this value went out."""
-        self._happened(Trigger.NOTIFY)
-
-    def _happened(self, trigger: Trigger) -> None:
-        self._flags |= trigger
-        if trigger in self._trigger:
+        self._flags |= _NOTIFY
+        if self._trigger & _NOTIFY:
             self._peripheral.run_handler(self._call)
 
     def restore(self) -> None:
         """Go back to the profile's value, as after a reboot."""
         self.attribute.value.value = self.spec.value
-        self._flags = Trigger(0)
+        self._flags = 0
         for kind in (self._written, self._read, self._subscribed, self._unsubscribed):
             kind.forget()

@@ -21,6 +21,7 @@ from bletest.contracts.events import EventSink, Note, nowhere
 from bletest.errors import UnknownAttribute
 from bletest.faults import FaultPlan
 from bletest.link.station import Station
+from bletest.link.time_source import clock_of
 from bletest.peripheral.characteristic import Answer, ServerCharacteristic
 from bletest.peripheral.faults import Saboteur
 from bletest.peripheral.links import ClientLink
@@ -62,6 +63,7 @@ class VirtualPeripheral:
         self.disconnected: Occurrences[str] = Occurrences("disconnection")
         self._on_event = on_event
         self._station: Station | None = None
+        self._time: Callable[[], float] = _now
         self._links: dict[str, ClientLink] = {}
         self._by_connection: dict[int, ClientLink] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,7 +72,7 @@ class VirtualPeripheral:
         self._characteristics: dict[str, ServerCharacteristic] = {}
         table, by_path = build_table(profile, self._handler_for)
         for path, characteristic in by_path.items():
-            self._characteristics[path].attribute = characteristic
+            self._characteristics[path].stand_behind(characteristic)
         self._by_attribute = {
             id(one.attribute.value): one for one in self._characteristics.values()
         }
@@ -146,6 +148,7 @@ class VirtualPeripheral:
     async def start(self, station: Station) -> None:
         """Take over the station's ATT and pairing, and advertise."""
         self._station = station
+        self._time = clock_of(asyncio.get_running_loop())
         device = station.device
         device.pairing_config_factory = partial(pairing_config, self.profile.security)
         device.on("connection", self._on_connection)
@@ -299,23 +302,27 @@ class VirtualPeripheral:
         link = self._by_connection.get(connection_handle)
         if link is None:
             return
-        response = link.bearer.receive(pdu, _now())
+        response = link.bearer.receive(pdu, self._time())
         if response is not None:
             link.send(response)
-        link.watch_confirmation()
+        if link.bearer.deadline is not None:
+            link.watch_confirmation()
 
     # What the server engine tells
 
     def _on_server_event(self, event: seen.ServerEvent) -> None:
+        if isinstance(event, seen.Read):
+            reader = self._by_attribute.get(id(event.attribute))
+            if reader is not None:
+                reader.on_read(event.client, event.offset)
+            return
+        if isinstance(event, seen.Written):
+            if (characteristic := self._of(event.attribute)) is not None:
+                characteristic.on_written(event.value)
+            return
         match event:
             case seen.HandlerFailed(exception=error):
                 self._failed(error)
-            case seen.Read(client, attribute, 0):
-                if (characteristic := self._of(attribute)) is not None:
-                    characteristic.on_read(client)
-            case seen.Written(_, attribute, value):
-                if (characteristic := self._of(attribute)) is not None:
-                    characteristic.on_written(value)
             case seen.Subscribed(client, attribute, notify):
                 if (characteristic := self._of(attribute)) is not None:
                     self._subscribed(client, characteristic, notify=notify)
@@ -368,17 +375,18 @@ class VirtualPeripheral:
         if link is None or wanted is None or (kind is not None and kind is not wanted):
             return
         # The bearer also looks at the link: what a bond restored may wait for encryption.
-        handle = characteristic.attribute.value.handle
         if wanted is ReplyKind.NOTIFICATION:
-            allowed, make = link.bearer.notifies(handle), link.bearer.notify
+            pdu = link.bearer.notification(characteristic.attribute, value)
+            if pdu is None:
+                return
         else:
-            allowed, make = link.bearer.indicates(handle), link.bearer.indicate
-        if not allowed:
-            return
-        pdu = make(handle, value, _now())
+            handle = characteristic.attribute.value.handle
+            if not link.bearer.indicates(handle):
+                return
+            pdu = link.bearer.indicate(handle, value, self._time())
+            link.watch_confirmation()
         if pdu is not None:
             link.send(pdu)
-        link.watch_confirmation()
         characteristic.on_sent()
 
     def send_later(self, client: str, sending: Sending) -> None:

@@ -15,12 +15,15 @@ class Occurrences(Generic[T]):
     What happened before anybody waited is not lost: a test may write first and wait afterwards.
     """
 
+    __slots__ = ("_untaken", "_waiters", "count", "what")
+
     def __init__(self, what: str) -> None:
         """``what`` completes the sentence "the device saw no …"."""
         self.what = what
         self.count = 0
-        self._untaken: deque[T] = deque()
-        self._waiters: deque[asyncio.Future[T]] = deque()
+        # Made when something happens: most of what a device could see it never does.
+        self._untaken: deque[T] | None = None
+        self._waiters: deque[asyncio.Future[T]] | None = None
 
     def add(self, occurrence: T) -> None:
         """Note that it happened; the longest waiter is served first."""
@@ -30,6 +33,8 @@ class Occurrences(Generic[T]):
             if not waiter.done():
                 waiter.set_result(occurrence)
                 return
+        if self._untaken is None:
+            self._untaken = deque()
         self._untaken.append(occurrence)
 
     async def next(self, *, within: float) -> T:
@@ -37,7 +42,10 @@ class Occurrences(Generic[T]):
         if self._untaken:
             return self._untaken.popleft()
         waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        if self._waiters is None:
+            self._waiters = deque()
+        waiters = self._waiters
+        waiters.append(waiter)
         try:
             async with asyncio.timeout(within):
                 return await waiter
@@ -47,9 +55,9 @@ class Occurrences(Generic[T]):
                 f"the emulated device saw no {self.what} in {within:g} s{before}"
             ) from None
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            if waiter in waiters:
+                waiters.remove(waiter)
 
     def forget(self) -> None:
         """Drop what was not taken."""
-        self._untaken.clear()
+        self._untaken = None

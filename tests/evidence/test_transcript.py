@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bletest.contracts.events import AttPdu, Direction, Event, LinkEvent, Note, SmpPdu
-from bletest.evidence.transcript import Transcript
+from bletest.evidence.transcript import Transcript, what_is_noted
 
 SENT, RECEIVED = Direction.SENT, Direction.RECEIVED
 NAMES = {0x0012: "heart_rate/body_sensor_location", 0x000F: "heart_rate/heart_rate_measurement"}
@@ -194,3 +194,20 @@ def test_any_octets_give_one_line_and_one_object_each(events: list[Event]) -> No
         event.pdu for event in events if isinstance(event, AttPdu | SmpPdu)
     ]
     assert transcript.json_lines() == transcript_of(*events).json_lines()
+
+
+def test_a_noted_pdu_is_the_event_it_stands_for():
+    transcript = Transcript()
+    for smp in (False, True):
+        for sent in (False, True):
+            transcript.note((1.5, "1", what_is_noted(smp=smp, sent=sent), b"\x0b\x2a"))
+    assert transcript.events == (
+        AttPdu(1.5, "1", RECEIVED, b"\x0b\x2a"),
+        AttPdu(1.5, "1", SENT, b"\x0b\x2a"),
+        SmpPdu(1.5, "1", RECEIVED, b"\x0b\x2a"),
+        SmpPdu(1.5, "1", SENT, b"\x0b\x2a"),
+    )
+    assert [type(event) for event in transcript.events] == [AttPdu, AttPdu, SmpPdu, SmpPdu]
+    transcript.clear()
+    transcript.note((0.0, "1", 0, b"\x0b"))
+    assert len(transcript) == 1
