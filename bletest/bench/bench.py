@@ -24,11 +24,19 @@ from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
 from bletest.client.scan import Found, find
 from bletest.contracts.events import Event, EventSink, FaultFired, nowhere
-from bletest.errors import AdapterUnusable, BenchTrouble, EmulationError, LinkLost, UsageMistake
+from bletest.errors import (
+    AdapterUnusable,
+    BenchTrouble,
+    CapabilityMissing,
+    EmulationError,
+    LinkLost,
+    UsageMistake,
+)
 from bletest.faults import FaultPlan
 from bletest.link.capture import Capture, Recorder
 from bletest.link.clock import Ceiling, VirtualClockLoop
 from bletest.link.hci_port import HciPort
+from bletest.link.model import LinkModel
 from bletest.link.station import Station, open_station
 from bletest.link.virtual import VirtualLink
 from bletest.peripheral.virtual import VirtualPeripheral
@@ -72,6 +80,7 @@ class Bench:
     async def __aenter__(self) -> Self:
         if self.settings.adapter == VIRTUAL:
             self.air = VirtualLink(seed=self.settings.seed, path=self.settings.link.path)
+            self.air.radio.use(self.settings.link.model)
         if self.settings.hci_port is not None:
             assert self.air is not None  # Settings let no other adapter have a port
             self.port = await HciPort(self.air, self.settings.hci_port).__aenter__()
@@ -97,6 +106,25 @@ class Bench:
         if isinstance(loop, VirtualClockLoop):
             loop.ceiling = Ceiling(virtual=virtual, real=real)
             loop.start_ceiling()
+
+    @contextmanager
+    def link_model(self, model: LinkModel | None) -> Iterator[None]:
+        """Put a model in force on the virtual air for the length of a block: one test.
+
+        What is random in a model begins anew with it, so that a test does not depend on those
+        that ran before. Raises CapabilityMissing where the air is real.
+        """
+        if self.air is None:
+            raise CapabilityMissing(
+                "the air is real, and follows no link model",
+                capability="virtual_air",
+                remedy="leave --ble-adapter away",
+            )
+        self.air.radio.use(model)
+        try:
+            yield
+        finally:
+            self.air.radio.use(self.settings.link.model)
 
     # Firmware
 

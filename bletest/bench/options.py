@@ -23,6 +23,7 @@ from bletest.bench.settings import (
     parse_transport,
 )
 from bletest.errors import UsageMistake
+from bletest.link.model import INSTANT
 from bletest.link.port_spec import parse_port
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ OPTIONS = (
     Option(
         "device-lifetime", "TIME", "the firmware is started for each: session or test", "session"
     ),
-    Option("link", "KEYS", "the virtual air, as KEY=VALUE,…: path=short or path=hci"),
+    Option("link", "MODEL", "the virtual air: instant, ideal, noisy, KEY=VALUE,…", INSTANT),
     Option("clock", "CLOCK", "auto, virtual or real", ClockChoice.AUTO),
     Option("allow", "EFFECTS", "side effects allowed on a real device beside stores", many=True),
     Option("strict", "", "a skip for want of a capability fails the test", flag=True),

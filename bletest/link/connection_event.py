@@ -135,11 +135,13 @@ class Outcome:
     """What one connection event brought.
 
     ``central_heard`` and ``peripheral_heard`` are when each last received a packet, None if it
-    received none. ``arrived`` and ``acknowledged`` hold moment, lane and load in order.
+    received none. ``more`` is whether the last packet of the central that was received said that
+    more would follow. ``arrived`` and ``acknowledged`` hold moment, lane and load in order.
     """
 
     central_heard: int | None = None
     peripheral_heard: int | None = None
+    more: bool = False
     arrived: list[tuple[int, Lane, Load]] = field(default_factory=list)
     acknowledged: list[tuple[int, Lane, Load]] = field(default_factory=list)
 
@@ -167,7 +169,7 @@ def run_event(
         at += time
         if lost():
             break
-        outcome.peripheral_heard = at
+        outcome.peripheral_heard, outcome.more = at, central_has_more
         if (done := up.acknowledge()) is not None:
             outcome.acknowledged.append((at, up, done))
         if (load := down.receive()) is not None:

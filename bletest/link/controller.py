@@ -4,6 +4,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from bumble import hci, ll
@@ -13,9 +14,14 @@ from bumble.transport.common import TransportSink
 
 from bletest.link.addresses import ErrorCode, Status, Success
 from bletest.link.advertiser import Advertiser, AdvertisingType
-from bletest.link.connection import VirtualConnection, has_legal_parameters
+from bletest.link.connection import (
+    ConnectionParameters,
+    VirtualConnection,
+    has_legal_parameters,
+)
 from bletest.link.data_path import DataPath
 from bletest.link.initiator import InitiatingController
+from bletest.link.negotiation import NEGOTIATION, NegotiatingController
 from bletest.link.queries import QueriedController
 from bletest.link.scanner import ScanningController
 
@@ -41,7 +47,9 @@ _ANSWERED_UNASKED = frozenset(
 )
 
 
-class VirtualController(ScanningController, InitiatingController, QueriedController):
+class VirtualController(
+    ScanningController, InitiatingController, QueriedController, NegotiatingController
+):
     """A Bluetooth LE controller with legacy advertising, made by ``VirtualLink``.
 
     It does not offer extended advertising, so that every host stack takes the path of the basic
@@ -57,14 +65,16 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
         hci.LeFeatureMask.LE_ENCRYPTION
         | hci.LeFeatureMask.PERIPHERAL_INITIATED_FEATURE_EXCHANGE
         | hci.LeFeatureMask.LE_DATA_PACKET_LENGTH_EXTENSION
+        | hci.LeFeatureMask.LE_2M_PHY
+        | hci.LeFeatureMask.LE_CODED_PHY
     )
     # One L2CAP frame of the usual ATT_MTU (247) fits into one packet of this length.
     acl_data_packet_length = 251
     le_acl_data_packet_length = 251
     supported_max_tx_octets = 251
-    supported_max_tx_time = 2120
+    supported_max_tx_time = 17040  # 251 octets on LE Coded
     supported_max_rx_octets = 251
-    supported_max_rx_time = 2120
+    supported_max_rx_time = 17040
 
     def __init__(self, name: str, link: "VirtualLink", public_address: hci.Address) -> None:
         # Asked when a central wants to connect: a reason to refuse it with, or None.
@@ -180,7 +190,7 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
         role: hci.Role,
         own_address: hci.Address,
         peer_address: hci.Address,
-        parameters: hci.HCI_LE_Create_Connection_Command,
+        parameters: ConnectionParameters,
         *,
         is_private: bool,
         peer_on_air: hci.Address,
@@ -195,9 +205,9 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
             link=self.link,
             transport=PhysicalTransport.LE,
             link_type=hci.HCI_Connection_Complete_Event.LinkType.ACL,
-            interval=parameters.connection_interval_min,
-            latency=parameters.max_latency,
-            timeout=parameters.supervision_timeout,
+            interval=parameters.interval,
+            latency=parameters.latency,
+            timeout=parameters.timeout,
             private_address=own_address if is_private and own_address.is_resolvable else None,
             private_peer_address=peer_on_air if peer_address.is_resolved else None,
         )
@@ -257,14 +267,43 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
 
     def on_control(self, connection: VirtualConnection, pdu: ll.ControlPdu) -> None:
         """Act on one link-layer control PDU from the peer."""
-        if connection.is_up:
-            if isinstance(pdu, ll.ConnectionUpdateInd):
-                connection.update(pdu)
+        if not connection.is_up:
+            return
+        if isinstance(pdu, ll.ConnectionUpdateInd):
+            connection.at_instant(partial(self._on_update, connection, pdu))
+        elif isinstance(pdu, NEGOTIATION):
+            self.on_negotiation(connection, pdu)
+        else:
             super().on_ll_control_pdu(connection.peer_address, pdu)
+
+    def _on_update(self, connection: VirtualConnection, pdu: ll.ConnectionUpdateInd) -> None:
+        """Take over new parameters at their instant; both hosts are told the same."""
+        if connection.carrier is not None:
+            ends = connection.carrier.update(connection, pdu)
+        else:
+            connection.update(pdu)
+            ends = (connection,)
+        for end in ends:
+            if end.is_up:
+                end.controller.tell_parameters(end)
+
+    def tell_parameters(self, connection: VirtualConnection) -> None:
+        """Tell the host that new parameters have taken effect (Vol 4, Part E, 7.7.65.3)."""
+        self.send_hci_packet(
+            hci.HCI_LE_Connection_Update_Complete_Event(
+                status=ErrorCode.SUCCESS,
+                connection_handle=connection.handle,
+                connection_interval=connection.interval,
+                peripheral_latency=connection.latency,
+                supervision_timeout=connection.timeout,
+            )
+        )
 
     def on_peer_vanished(self, connection: VirtualConnection) -> None:
         """The other end is silent from now on: the supervision timeout runs."""
         connection.peer = None
+        if connection.carrier is not None:
+            return  # which knows when the last packet came, and waits from there
         connection.supervision = asyncio.get_running_loop().call_later(
             connection.timeout * 0.01,
             self.on_le_disconnected,
@@ -291,6 +330,8 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
         if connection.supervision is not None:
             connection.supervision.cancel()
             connection.supervision = None
+        if connection.carrier is not None:
+            connection.carrier.on_gone(connection)
 
     def on_hci_disconnect_command(self, command: hci.HCI_Disconnect_Command) -> None:
         """Vol 4, Part E, 7.1.6: the peer gets the reason, this host 0x16."""
@@ -300,6 +341,9 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
             self._send_hci_command_status(status, command.op_code)
             return
         self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        if connection.carrier is not None:
+            connection.carrier.terminate(connection, command.reason)
+            return
         connection.send_ll_control_pdu(ll.TerminateInd(command.reason))
         self.on_le_disconnected(connection, ErrorCode.CONNECTION_TERMINATED_BY_LOCAL_HOST_ERROR)
 
@@ -307,11 +351,18 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
         self, command: hci.HCI_LE_Connection_Update_Command
     ) -> None:
         """Vol 4, Part E, 7.8.18."""
-        if has_legal_parameters(command):
-            super().on_hci_le_connection_update_command(command)
-        else:
+        connection = self._find(command.connection_handle)
+        if not has_legal_parameters(command):
             status = ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR
             self._send_hci_command_status(status, command.op_code)
+        elif connection is not None and connection.carrier is not None:
+            self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+            update = ll.ConnectionUpdateInd(
+                command.connection_interval_max, command.max_latency, command.supervision_timeout
+            )
+            self.link.send_control(connection, update)
+        else:
+            super().on_hci_le_connection_update_command(command)
 
     def on_le_long_term_key_reply(
         self, connection: Connection, request: ll.EncReq, long_term_key: bytes | None
@@ -382,16 +433,6 @@ class VirtualController(ScanningController, InitiatingController, QueriedControl
                 manufacturer_name=self.manufacturer_company_identifier,
                 subversion=self.lmp_subversion,
             )
-        )
-
-    def on_hci_le_set_data_length_command(
-        self, command: hci.HCI_LE_Set_Data_Length_Command
-    ) -> hci.HCI_StatusAndConnectionHandleReturnParameters:
-        """Vol 4, Part E, 7.8.33: accepted; frames are not cut into PDUs on this air."""
-        known = self._find(command.connection_handle) is not None
-        return hci.HCI_StatusAndConnectionHandleReturnParameters(
-            ErrorCode.SUCCESS if known else ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
-            command.connection_handle,
         )
 
     def on_hci_le_rand_command(

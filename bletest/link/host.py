@@ -1,5 +1,6 @@
 """A bumble host that hands ATT to our engines before bumble parses it."""
 
+import asyncio
 import logging
 import struct
 from collections.abc import Callable
@@ -58,6 +59,23 @@ class _NothingQueued(DataPacketQueue):
 
     async def drain(self, connection_handle: int) -> None:
         """Return at once."""
+
+
+class _CarrierQueue(_NothingQueued):
+    """What flow control sees of a connection whose frames wait for connection events."""
+
+    def __init__(self, connection: VirtualConnection) -> None:
+        super().__init__(max_packet_size=0xFFFF, max_in_flight=1, send=lambda _: None)
+        self._connection = connection
+
+    async def drain(self, connection_handle: int) -> None:
+        """Wait until the controller would take more, or the connection has ended."""
+        if self._connection.carrier is not None:
+            room = asyncio.get_running_loop().create_future()
+            self._connection.carrier.when_there_is_room(
+                self._connection, lambda: None if room.done() else room.set_result(None)
+            )
+            await room
 
 
 _NOTHING_QUEUED = _NothingQueued(max_packet_size=0xFFFF, max_in_flight=1, send=lambda _: None)
@@ -149,9 +167,10 @@ class AttHost(QuickHost):
             super().send_acl_sdu(connection_handle, sdu)
 
     def get_data_packet_queue(self, connection_handle: int) -> DataPacketQueue | None:
-        """Return the queue to the controller; on the short path nothing ever waits in it."""
-        if connection_handle in self._routes:
-            return _NOTHING_QUEUED
+        """Return the queue to the controller; on the short path no packets are in it."""
+        route = self._routes.get(connection_handle)
+        if route is not None:
+            return _NOTHING_QUEUED if route.carrier is None else _CarrierQueue(route)
         return super().get_data_packet_queue(connection_handle)
 
     def on_l2cap_pdu(self, connection: Connection, cid: int, pdu: bytes) -> None:

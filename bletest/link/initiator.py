@@ -13,7 +13,11 @@ from bletest.link.addresses import (
     Success,
 )
 from bletest.link.advertiser import Advertiser
-from bletest.link.connection import VirtualConnection, has_legal_parameters
+from bletest.link.connection import (
+    ConnectionParameters,
+    VirtualConnection,
+    has_legal_parameters,
+)
 from bletest.link.privacy import is_private_type
 
 
@@ -35,7 +39,7 @@ class InitiatingController(AddressedController, abc.ABC):
         role: hci.Role,
         own_address: hci.Address,
         peer_address: hci.Address,
-        parameters: hci.HCI_LE_Create_Connection_Command,
+        parameters: ConnectionParameters,
         *,
         is_private: bool,
         peer_on_air: hci.Address,
@@ -116,25 +120,32 @@ class InitiatingController(AddressedController, abc.ABC):
             or (advertiser.is_directed and not self.is_target(advertiser.target_address, own))
             or peer in self.le_connections
             or not advertiser.controller.accepts(advertiser, own)
+            or not self.link.hears(
+                self, advertiser, interval=pending.le_scan_interval, window=pending.le_scan_window
+            )
         ):
             return
         self.pending_le_connection = None
         self.link.stop_initiating(self)
+        parameters = self.link.parameters(ConnectionParameters.of(pending))
         make_ours = partial(
             self.new_connection,
             hci.Role.CENTRAL,
             own,
             peer,
-            pending,
+            parameters,
             is_private=is_private_type(pending.own_address_type),
             peer_on_air=advertiser.address,
         )
         refuse = advertiser.controller.refuse_connection
-        if refuse is not None and (reason := refuse()) is not None:
+        reason = refuse() if refuse is not None else None
+        if reason is None and self.link.loses_request(self, advertiser.controller):
+            reason = ErrorCode.CONNECTION_FAILED_TO_BE_ESTABLISHED_ERROR
+        if reason is not None:
             # The advertiser goes on as if it had not heard the CONNECT_IND. The initiator takes
             # the link for created until six intervals have passed in silence (Vol 6, Part B, 4.5).
             ours = make_ours()
-            asyncio.get_running_loop().call_later(
+            ours.supervision = asyncio.get_running_loop().call_later(
                 6 * ours.interval * 0.00125, self.on_le_disconnected, ours, reason
             )
             return
@@ -143,11 +154,12 @@ class InitiatingController(AddressedController, abc.ABC):
             hci.Role.PERIPHERAL,
             advertiser.address,
             advertiser.controller.known_as(own) or own,
-            pending,
+            parameters,
             is_private=advertiser.is_private,
             peer_on_air=own,
         )
         advertiser.on_connected(theirs)
         ours = make_ours()
         ours.peer, theirs.peer = theirs, ours
+        self.link.on_connected(ours, theirs)
         ours.is_short = theirs.is_short = self.is_short and advertiser.controller.is_short

@@ -63,6 +63,8 @@ class ScanningController(AddressedController):
         own_address = self.own_address(self.le_scan_own_address_type)
         if not advertiser.controller.answers_scan(advertiser, own_address):
             return False
+        if not self.link.radio.answers(advertiser, self):
+            return False
         advertiser.on_scan_request(own_address)
         return True
 

@@ -11,16 +11,15 @@ from bumble.controller import Controller
 from bumble.link import LocalLink
 
 from bletest.link.advertiser import Advertiser
-from bletest.link.connection import VirtualConnection
+from bletest.link.carrier import HeldCarrier, PacedCarrier
+from bletest.link.connection import ConnectionParameters, VirtualConnection
 from bletest.link.controller import VirtualController
 from bletest.link.data_path import DataPath
 from bletest.link.extended import ExtendedController
 from bletest.link.initiator import InitiatingController
+from bletest.link.radio import Radio
 from bletest.link.scanner import ScanningController
 from bletest.link.schedule import Schedule
-
-RSSI = -50
-"""dBm at which everybody hears everybody, until a link model says otherwise."""
 
 IN_ONE_TURN = 64
 """PDUs that the air delivers before it lets others on the loop have a turn."""
@@ -55,6 +54,8 @@ class VirtualLink(LocalLink):
         # What each initiator waits for: an address, or None for any on its filter accept list.
         self._initiators: dict[InitiatingController, hci.Address | None] = {}
         self._addresses = random.Random(f"{seed}/public addresses")
+        self.radio = Radio(seed)
+        """Who hears whom. Its model is in force for new connections and for advertising."""
 
     @property
     def members(self) -> tuple[VirtualController, ...]:
@@ -98,10 +99,47 @@ class VirtualLink(LocalLink):
         controller.fall_silent()
         controller.set_packet_sink(None)
         self._members.pop(controller, None)
+        self.radio.forget(controller)
 
     def rssi(self, sender: Controller, receiver: Controller) -> int:
         """Return at how many dBm ``receiver`` hears ``sender``."""
-        return RSSI
+        return self.radio.rssi(sender, receiver)
+
+    # The world: where everybody is.
+
+    def take_out_of_range(self, controller: VirtualController) -> None:
+        """Let nobody hear ``controller``, nor it anybody.
+
+        Its connections end with reason 0x08 at both ends when nothing has come for their
+        supervision timeout, unless it is back before that: then nothing is lost.
+        """
+        self.radio.silence(controller)
+        self._settle_connections(controller)
+
+    def bring_back_in_range(self, controller: VirtualController) -> None:
+        """Undo :meth:`take_out_of_range`; harmless where it is in range."""
+        self.radio.unsilence(controller)
+        self._settle_connections(controller)
+
+    def place(self, controller: VirtualController, distance: float | None) -> None:
+        """Put it ``distance`` metres away from everybody; None is where the model has it."""
+        self.radio.place(controller, distance)
+        self._settle_connections(controller)
+
+    def _settle_connections(self, controller: VirtualController) -> None:
+        for connection in controller.le_connections.values():
+            peer = connection.peer
+            if peer is None:
+                continue
+            if self.radio.reaches(controller, peer.controller):
+                if connection.carrier is not None:
+                    connection.carrier.resume()
+            elif connection.carrier is not None:
+                connection.carrier.fall_silent()
+            elif connection.role == hci.Role.CENTRAL:
+                HeldCarrier(connection, peer)
+            else:
+                HeldCarrier(peer, connection)
 
     # Advertising: who is on the air, who listens, what wakes whom.
 
@@ -124,16 +162,31 @@ class VirtualLink(LocalLink):
     def on_advertising_event(self, advertiser: Advertiser) -> None:
         """Deliver one advertising event to whoever listens now."""
         for scanner in tuple(self._scanners):
-            if scanner is not advertiser.controller:
+            if scanner is not advertiser.controller and self.hears(
+                scanner,
+                advertiser,
+                interval=scanner.le_scan_interval,
+                window=scanner.le_scan_window,
+            ):
                 scanner.on_heard(advertiser)
         for initiator in tuple(self._initiators):
             if initiator is not advertiser.controller and advertiser.enabled:
                 initiator.on_candidate(advertiser)
 
+    def hears(
+        self, listener: Controller, advertiser: Advertiser, *, interval: int, window: int
+    ) -> bool:
+        """Whether ``listener`` receives this advertising event in its scan windows."""
+        if self.radio.is_clear:
+            return True
+        now = asyncio.get_running_loop().time()
+        return self.radio.hears(listener, advertiser, now, interval=interval, window=window)
+
     def set_scanning(self, controller: ScanningController, scanning: bool) -> None:
         """Note that a controller scans, or no longer does."""
         if scanning:
             self._scanners[controller] = None
+            self.radio.on_listening(controller, asyncio.get_running_loop().time())
             self._for_each_advertiser(Advertiser.arm)
         elif self._scanners.pop(controller, controller) is None and not self._scanners:
             self._for_each_advertiser(self._disarm_unless_awaited)
@@ -141,6 +194,7 @@ class VirtualLink(LocalLink):
     def set_initiating(self, controller: InitiatingController, address: hci.Address | None) -> None:
         """Note that a controller waits for an address, or for any on its accept list (None)."""
         self._initiators[controller] = address
+        self.radio.on_listening(controller, asyncio.get_running_loop().time())
         # While nobody listened nobody needed to know how their addresses have changed.
         for advertiser in tuple(self._private_advertisers):
             advertiser.renew_address()
@@ -177,8 +231,36 @@ class VirtualLink(LocalLink):
 
     # Connections: the one place through which everything between two controllers passes.
 
+    def parameters(self, wanted: ConnectionParameters) -> ConnectionParameters:
+        """Return the parameters of a new connection for which a host wants ``wanted``."""
+        model = self.radio.model
+        return wanted if model is None else ConnectionParameters(*model.parameters(*wanted))
+
+    def loses_request(self, initiator: Controller, advertiser: Controller) -> bool:
+        """Whether a CONNECT_IND does not get through."""
+        return not self.radio.is_clear and self.radio.loses(initiator, advertiser, "connect")
+
+    def on_connected(self, central: VirtualConnection, peripheral: VirtualConnection) -> None:
+        """Two ends have found each other: carry what they send as the link model says."""
+        model = self.radio.model
+        if model is None:
+            return
+        radio = self.radio
+        PacedCarrier(
+            central,
+            peripheral,
+            model,
+            chance=radio.new_connection(central.controller, peripheral.controller),
+            rate=radio.rate(central.controller),
+        )
+        for end in (central, peripheral):
+            end.controller.start_with(end, model.phy, model.data_length)
+
     def send_data(self, sender: VirtualConnection, pdu: bytes) -> None:
         """Carry one L2CAP frame to the peer; it is lost if the peer is gone."""
+        if sender.carrier is not None:
+            sender.carrier.send_data(sender, pdu)
+            return
         peer = sender.peer
         if peer is not None and sender.is_up:
             self._on_its_way.append((None, peer, pdu))
@@ -188,6 +270,9 @@ class VirtualLink(LocalLink):
 
     def send_control(self, sender: VirtualConnection, pdu: ll.ControlPdu) -> None:
         """Carry one link-layer control PDU to the peer; it is lost if the peer is gone."""
+        if sender.carrier is not None:
+            sender.carrier.send_control(sender, pdu)
+            return
         peer = sender.peer
         if peer is not None:
             self._on_its_way.append((peer.controller.on_control, peer, pdu))

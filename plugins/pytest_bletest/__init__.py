@@ -51,6 +51,7 @@ MARKERS = (
     "ble_requires(*capabilities): what adapter and device must be able to do, else a skip",
     "ble_side_effect(kind): what the test does to the world: stores, actuates, resets, …",
     'ble_fault("led: read 2 answers 0x0E"): what goes wrong with the emulated device; repeatable',
+    "ble_link(model, **keys): the link model of this test: 'noisy', interval='30ms', loss=0.1, …",
     "ble_ceiling(virtual=14400, real=60): seconds of virtual and real time the test may use",
     "ble_check(code): run one check of bletest.conformance for each attribute it applies to",
     "ble_not_applicable: set by bletest on a check that has nothing to judge in a profile",

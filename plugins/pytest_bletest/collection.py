@@ -10,6 +10,7 @@ from pytest_bletest import faults
 from pytest_bletest.session import STATE
 
 if TYPE_CHECKING:
+    from bletest.link.model import LinkModel
     from bletest.profile.spec import Profile
 
 ASYNC_FIXTURES = frozenset(
@@ -158,10 +159,24 @@ def settle(config: pytest.Config, items: list[pytest.Item]) -> None:
         items[:] = kept
 
 
+def model_of_marker(marker: pytest.Mark) -> "LinkModel | None":
+    """Return what ``ble_link("noisy", loss="20%")`` says; raise UsageMistake."""
+    from bletest.errors import UsageMistake
+    from bletest.link.model import make_model
+
+    if len(marker.args) > 1:
+        raise UsageMistake(
+            f"ble_link{marker.args} names several models",
+            remedy='write ble_link("noisy"), ble_link(interval="30ms"), or both in one',
+        )
+    return make_model(*map(str, marker.args), where="ble_link", **marker.kwargs)
+
+
 def _wrong_markers(items: list[pytest.Item]) -> dict[str, None]:
     """Return what is wrong with the arguments of markers, each once."""
     from bletest.contracts.capabilities import Capability
     from bletest.contracts.effects import SideEffect
+    from bletest.errors import UsageMistake
 
     wrong: dict[str, None] = {}
     for item in items:
@@ -174,4 +189,9 @@ def _wrong_markers(items: list[pytest.Item]) -> dict[str, None]:
                         close = get_close_matches(str(word), known, n=1)
                         hint = f"did you mean {close[0]!r}?" if close else f"known: {known}"
                         wrong[f"{place}: {name}({word!r}) is unknown; {hint}"] = None
+        for mark in item.iter_markers("ble_link"):
+            try:
+                model_of_marker(mark)
+            except UsageMistake as mistake:
+                wrong[f"{item.nodeid.partition('[')[0]}: {mistake}"] = None
     return wrong

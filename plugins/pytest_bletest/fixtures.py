@@ -4,13 +4,14 @@ Everything that needs bumble or bleak is imported inside the fixtures.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import pytest_asyncio
 
 from pytest_bletest import faults
+from pytest_bletest.collection import model_of_marker
 from pytest_bletest.reporting import (
     CAPTURE,
     FINDINGS,
@@ -103,6 +104,7 @@ async def ble_transcript(
     with (
         ble_bench.recording(transcript, on_fault=faults.step_for(state.keeper)),
         keeping_output(request.node, ble_bench),
+        _link_model(request, ble_bench),
         ble_bench.capturing(folder) as capture,
     ):
         request.node.stash[CAPTURE] = capture
@@ -191,6 +193,18 @@ async def ble_connect(
 async def ble_client(ble_connect: Connect) -> "GattClient":
     """A client connected to the device, its database discovered."""
     return await ble_connect()
+
+
+def _link_model(request: pytest.FixtureRequest, bench: "Bench") -> AbstractContextManager[None]:
+    """Return what puts this test's link model in force: the marker's, or that of ``--ble-link``."""
+    marker = request.node.get_closest_marker("ble_link")
+    if marker is not None:
+        if bench.air is None:
+            pytest.skip("no virtual air: the adapter is real (--ble-adapter)")
+        return bench.link_model(model_of_marker(marker))
+    if bench.air is None:
+        return nullcontext()
+    return bench.link_model(bench.settings.link.model)
 
 
 def _check_requirements(request: pytest.FixtureRequest) -> None:
