@@ -56,8 +56,13 @@ class Deadline:
 
     @classmethod
     def after(cls, declared: float, *, now: float, timing: LinkTiming) -> "Deadline":
-        """Return the moment ``declared`` seconds from ``now``, plus what link and adapter add."""
-        return cls(now + Window.around(declared, tolerance=0.0, timing=timing).latest)
+        """Return the moment ``declared`` seconds from ``now``, plus what link and adapter add.
+
+        It is for what answers a PDU that the client sends now: both travel, and the peripheral
+        waits for its next connection event, but for no latency of its own.
+        """
+        both_ways = Window.around(declared, tolerance=0.0, timing=timing).latest + timing.interval
+        return cls(now + both_ways)
 
     def left(self, now: float) -> float:
         """Return the seconds that are left at ``now``, 0 once the moment has passed."""

@@ -242,10 +242,11 @@ class NegotiatingController(AddressedController, abc.ABC):
         )
 
     def _preferred_phys(self) -> tuple[int, int]:
+        # A host that has said nothing has no preference (7.8.48).
         default = self.default_phy
         return (
-            _ALL_PHYS if default["all_phys"] & 1 else default["tx_phys"] & _ALL_PHYS,
-            _ALL_PHYS if default["all_phys"] & 2 else default["rx_phys"] & _ALL_PHYS,
+            _ALL_PHYS if default["all_phys"] & 1 else default["tx_phys"] & _ALL_PHYS or _ALL_PHYS,
+            _ALL_PHYS if default["all_phys"] & 2 else default["rx_phys"] & _ALL_PHYS or _ALL_PHYS,
         )
 
     def _decide_on_phys(self, connection: VirtualConnection, theirs: PhyReq) -> None:
