@@ -317,6 +317,15 @@ class AttHost(QuickHost):
         state = queue._connection_state.get(connection_handle) if queue is not None else None
         return state.in_flight if state is not None else 0
 
+    def forget_connections(self) -> None:
+        """Know of no connection any more, and tell nobody: the transport or the power is gone."""
+        self.emit("flush")
+        if self.le_acl_packet_queue is not None:
+            for handle in self.connections:
+                self.le_acl_packet_queue.flush(handle)
+        self.connections.clear()
+        self._routes.clear()
+
     def on_transport_lost(self) -> None:
         """End everything that waits for the controller, and say so once."""
         if self.lost:
@@ -326,8 +335,6 @@ class AttHost(QuickHost):
             self.pending_response.set_exception(
                 TransportLostError("the transport to the controller has ended")
             )
-        self.emit("flush")
-        self.connections.clear()
-        self._routes.clear()
+        self.forget_connections()
         if self.on_lost is not None:
             self.on_lost("the transport to the controller has ended")

@@ -28,6 +28,7 @@ from bletest.peripheral.links import ClientLink
 from bletest.peripheral.security import Bonds, pairing_config
 from bletest.peripheral.table import build_table
 from bletest.peripheral.waits import Occurrences
+from bletest.peripheral.world import InTheWorld
 from bletest.profile.rules import ReplyKind
 from bletest.profile.spec import Profile
 
@@ -37,7 +38,7 @@ GOODBYE = 2.0
 """Seconds that ending advertising and links may take."""
 
 
-class VirtualPeripheral:
+class VirtualPeripheral(InTheWorld):
     """A device as its profile describes it, on the virtual air or on a real controller.
 
     ``peripheral["body_sensor_location"]`` is a characteristic by id, path or name. ``failures``
@@ -133,7 +134,8 @@ class VirtualPeripheral:
     @property
     def address(self) -> str:
         """The address it advertises, ``C0:…``; empty before :meth:`start`."""
-        return self._station.device.random_address.to_string(False) if self._station else ""
+        station = self._station or self._unpowered
+        return station.device.random_address.to_string(False) if station else ""
 
     @property
     def station(self) -> Station | None:
@@ -165,12 +167,26 @@ class VirtualPeripheral:
         station, self._station = self._station, None
         self._saboteur.stop()
         self._end_pause()
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
+        tasks = self._cancel_tasks()
         await asyncio.gather(*tasks, return_exceptions=True)
         if not station.host.lost:
             await self._say_goodbye(station)
+        self._leave(station)
+
+    def _cancel_tasks(self) -> tuple["asyncio.Task[None]", ...]:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    def _halt(self, station: Station) -> None:
+        self._saboteur.stop()
+        self._end_pause()
+        self._cancel_tasks()
+        self._leave(station)
+
+    def _leave(self, station: Station) -> None:
+        """Forget every link, and let go of the station."""
         for link in tuple(self._links.values()):
             self._close(link)
         station.host.on_att_server_pdu = station.host.on_att_client_pdu = None
@@ -193,11 +209,14 @@ class VirtualPeripheral:
         """Reboot: links drop, values and unbonded clients' settings are lost, bonds stay."""
         station = self._station
         await self.stop()
-        for characteristic in self:
-            characteristic.restore()
+        self._restore()
         if station is not None:
             self._note("reset")
             await self.start(station)
+
+    def _restore(self) -> None:
+        for characteristic in self:
+            characteristic.restore()
 
     async def _advertise(self) -> None:
         """Advertise if there is room for another client."""
