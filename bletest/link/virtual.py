@@ -161,12 +161,16 @@ class VirtualLink(LocalLink):
 
     def on_advertising_event(self, advertiser: Advertiser) -> None:
         """Deliver one advertising event to whoever listens now."""
+        clear = self.radio.is_clear
         for scanner in tuple(self._scanners):
-            if scanner is not advertiser.controller and self.hears(
-                scanner,
-                advertiser,
-                interval=scanner.le_scan_interval,
-                window=scanner.le_scan_window,
+            if scanner is not advertiser.controller and (
+                clear
+                or self.hears(
+                    scanner,
+                    advertiser,
+                    interval=scanner.le_scan_interval,
+                    window=scanner.le_scan_window,
+                )
             ):
                 scanner.on_heard(advertiser)
         for initiator in tuple(self._initiators):
