@@ -263,7 +263,8 @@ class VirtualLink(LocalLink):
     def send_data(self, sender: VirtualConnection, pdu: bytes) -> None:
         """Carry one L2CAP frame to the peer; it is lost if the peer is gone."""
         if sender.carrier is not None:
-            sender.carrier.send_data(sender, pdu)
+            if sender.is_up:
+                sender.carrier.send_data(sender, pdu)
             return
         peer = sender.peer
         if peer is not None and sender.is_up:
