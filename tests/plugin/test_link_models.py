@@ -22,7 +22,7 @@ services:
 @pytest.fixture
 def run(pytester: pytest.Pytester):
     pytester.makefile(".yaml", led=PROFILE)
-    pytester.makeini("[pytest]\nasyncio_mode = strict\n")
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
 
     def run(test: str, *options: str, subprocess: bool = False) -> pytest.RunResult:
         pytester.makepyfile(test_it=test)
