@@ -168,9 +168,11 @@ class AttHost(QuickHost):
 
     def get_data_packet_queue(self, connection_handle: int) -> DataPacketQueue | None:
         """Return the queue to the controller; on the short path no packets are in it."""
-        route = self._routes.get(connection_handle)
-        if route is not None:
-            return _NOTHING_QUEUED if route.carrier is None else _CarrierQueue(route)
+        if connection_handle in self._routes and isinstance(self.hci_sink, VirtualController):
+            connection = self.hci_sink.find_short(connection_handle)
+            if connection is None or connection.carrier is None:
+                return _NOTHING_QUEUED
+            return _CarrierQueue(connection)
         return super().get_data_packet_queue(connection_handle)
 
     def on_l2cap_pdu(self, connection: Connection, cid: int, pdu: bytes) -> None:
