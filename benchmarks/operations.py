@@ -226,7 +226,7 @@ CAPTURED = Figure(
 
 MEASUREMENTS = (
     measurement("read", "reads", read, raw_read),
-    *([Measurement((CAPTURED,), measure_captured)] if ours.can_capture() else []),
+    Measurement((CAPTURED,), measure_captured),
     measurement("write", "writes with response", write, raw_write),
     measurement("write_command", "writes without response", write_command, raw_write_command),
     measurement("notify", "notifications, one a turn of the loop", notify, raw_notify),

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 
 from bletest import profile as profiles
 from bletest.bench.bench import Bench
-from bletest.bench.settings import Settings
+from bletest.bench.settings import CaptureChoice, Settings
 from bletest.client.adapter import BumbleAdapter
 from bletest.client.backend import BumbleClient
 from bletest.evidence.transcript import Transcript
@@ -113,23 +112,18 @@ def characteristic(client: BleakClient, name: str) -> BleakGATTCharacteristic:
     return found
 
 
-def can_capture() -> bool:
-    """Return whether this bletest writes captures."""
-    return hasattr(Bench, "capturing")
-
-
 @contextlib.asynccontextmanager
 async def open_air(devices: int, of: Profile, *, captured: bool = False) -> AsyncIterator[Air]:
     """Open a bench with that many devices, which all advertise.
 
     With ``captured``, what hosts and controllers say to each other goes into btsnoop files, which
-    are removed with the bench; where :func:`can_capture` says so.
+    are removed with the bench.
     """
     transcript = Transcript()
-    async with contextlib.AsyncExitStack() as resources:
-        bench: Any = await resources.enter_async_context(Bench(_settings(captured)))
+    settings = Settings(capture=CaptureChoice.ON if captured else CaptureChoice.OFF)
+    async with Bench(settings) as bench, contextlib.AsyncExitStack() as resources:
         resources.enter_context(bench.recording(transcript))
-        if captured and can_capture():
+        if captured:
             folder = resources.enter_context(tempfile.TemporaryDirectory())
             resources.enter_context(bench.capturing(Path(folder)))
         air = Air(bench, transcript)
@@ -137,11 +131,3 @@ async def open_air(devices: int, of: Profile, *, captured: bool = False) -> Asyn
         for _ in range(devices):
             await air.add_device(of)
         yield air
-
-
-def _settings(captured: bool) -> Settings:
-    usual: Any = Settings()
-    if not can_capture():
-        return Settings()
-    chosen: Settings = replace(usual, capture=type(usual.capture)("on" if captured else "off"))
-    return chosen
