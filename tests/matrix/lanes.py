@@ -35,7 +35,7 @@ LANES = (
     # To the tests it is a real device, which nobody may move unless told so.
     Lane(
         "HCI port",
-        ("--ble-allow=actuates", "--ble-allow=resets", "--ble-allow=wears"),
+        ("--ble-allow=actuates", "--ble-allow=irreversible"),
         served=True,
         without=frozenset({"peripheral_control"}),
     ),
