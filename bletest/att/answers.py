@@ -20,7 +20,6 @@ from bletest.att.handlers import (
     WriteOperation,
 )
 from bletest.att.security import refusal
-from bletest.att.server_events import Read
 from bletest.uuids import (
     CCCD,
     CLIENT_SUPPORTED_FEATURES,
@@ -130,7 +129,7 @@ def read_by_type(bearer: "ServerBearer", pdu: bytes) -> Process:
             break
         length = len(value)
         records += attribute.handle.to_bytes(2, "little") + value[:room]
-        _tell_read(bearer, attribute)
+        bearer.tell_read(attribute, 0)
     if not records:
         raise Refusal(start, ErrorCode.ATTRIBUTE_NOT_FOUND)
     return bytes((0x09, 2 + min(length, room))) + records
@@ -172,7 +171,7 @@ def read(bearer: "ServerBearer", attribute: Attribute, opcode: int, offset: int)
     value = yield from _value_of(bearer, attribute, opcode, offset)
     if offset > len(value):
         raise Refusal(attribute.handle, ErrorCode.INVALID_OFFSET)
-    _tell_read(bearer, attribute, offset)
+    bearer.tell_read(attribute, offset)
     return bytes((opcode + 1,)) + value[offset : offset + bearer.mtu - 1]
 
 
@@ -181,7 +180,7 @@ def read_multiple(bearer: "ServerBearer", pdu: bytes) -> Process:
     values = bytearray()
     for attribute in _handle_set(bearer, pdu):
         values += yield from _value_of(bearer, attribute, pdu[0])
-        _tell_read(bearer, attribute)
+        bearer.tell_read(attribute, 0)
     return b"\x0f" + values[: bearer.mtu - 1]
 
 
@@ -195,7 +194,7 @@ def read_multiple_variable(bearer: "ServerBearer", pdu: bytes) -> Process:
         if len(tuples) + 2 > room:
             break
         tuples += len(value).to_bytes(2, "little") + value
-        _tell_read(bearer, attribute)
+        bearer.tell_read(attribute, 0)
     return b"\x21" + tuples[:room]
 
 
@@ -397,11 +396,6 @@ def _refusal_of(bearer: "ServerBearer", attribute: Attribute, error: Exception) 
         return Refusal(attribute.handle, error.code)
     bearer.failed(attribute, error.cause if isinstance(error, Escaped) else error)
     return Refusal(attribute.handle, ErrorCode.UNLIKELY_ERROR)
-
-
-def _tell_read(bearer: "ServerBearer", attribute: Attribute, offset: int = 0) -> None:
-    if not attribute.is_declaration:
-        bearer.emit(Read(bearer.identity, attribute, offset))
 
 
 ANSWERS: dict[int, Callable[["ServerBearer", bytes], Process]] = {

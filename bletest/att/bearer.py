@@ -269,15 +269,28 @@ class ServerBearer:
         """Store a value that was accepted, and tell so."""
         if not attribute.per_client:
             attribute.value = value
-            self.emit(Written(self.identity, attribute, value, operation))
+            self._tell_written(attribute, value, operation)
             return
         before = self.stored(attribute)
         self._client.values[attribute] = value
-        self.emit(Written(self.identity, attribute, value, operation))
+        self._tell_written(attribute, value, operation)
         if attribute.type == CCCD and attribute.characteristic and before != value:
             target = attribute.characteristic.value
             begun = subscriptions(self.identity, {attribute: value})
             self.emit(begun[0] if begun else Unsubscribed(self.identity, target))
+
+    def tell_read(self, attribute: Attribute, offset: int) -> None:
+        """Tell that the client is given a value, from ``offset`` on."""
+        if attribute.witness is not None:
+            attribute.witness.on_read(self.identity, offset)
+        elif self._emit is not None and not attribute.is_declaration:
+            self._emit(Read(self.identity, attribute, offset))
+
+    def _tell_written(self, attribute: Attribute, value: bytes, operation: WriteOperation) -> None:
+        if attribute.witness is not None:
+            attribute.witness.on_written(value)
+        elif self._emit is not None:
+            self._emit(Written(self.identity, attribute, value, operation))
 
     def failed(self, attribute: Attribute, exception: BaseException) -> None:
         """Tell that a handler raised what it should not have."""
@@ -366,8 +379,7 @@ class ServerBearer:
         if attribute is None:
             return _no_such_handle(pdu)
         if attribute.read is OPEN and attribute.handler is None and not attribute.per_client:
-            if self._emit is not None and not attribute.is_declaration:
-                self._emit(Read(self.identity, attribute, 0))
+            self.tell_read(attribute, 0)
             return b"\x0b" + attribute.value[: self.mtu - 1]
         return self._run(pdu[0], answers.read(self, attribute, pdu[0], 0))
 
@@ -395,8 +407,7 @@ class ServerBearer:
             and attribute.min_length <= len(value) <= attribute.max_length
         ):
             attribute.value = value
-            if self._emit is not None:
-                self._emit(Written(self.identity, attribute, value, WriteOperation.REQUEST))
+            self._tell_written(attribute, value, WriteOperation.REQUEST)
             return b"\x13"
         return self._run(pdu[0], answers.write(self, attribute, value, WriteOperation.REQUEST))
 
@@ -413,8 +424,7 @@ class ServerBearer:
             and attribute.min_length <= len(value) <= attribute.max_length
         ):
             attribute.value = value
-            if self._emit is not None:
-                self._emit(Written(self.identity, attribute, value, WriteOperation.COMMAND))
+            self._tell_written(attribute, value, WriteOperation.COMMAND)
             return None
         return self._run(pdu[0], answers.write(self, attribute, value, WriteOperation.COMMAND))
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import attrgetter
 
 from bletest.att.access import OPEN, Access
-from bletest.att.handlers import AttributeHandler
+from bletest.att.handlers import AttributeHandler, AttributeWitness
 from bletest.uuids import (
     AGGREGATE_FORMAT,
     CCCD,
@@ -73,6 +73,7 @@ class Attribute:
     or characteristic declaration opens, and the attribute's own handle for any other.
     ``characteristic`` is set on everything that belongs to one. ``name`` is for people.
     ``is_declaration`` says that it declares a service, an include or a characteristic.
+    ``witness`` is told of reads and writes of the value, in place of the server's listener.
     """
 
     handle: int
@@ -86,6 +87,7 @@ class Attribute:
     min_length: int = 0
     max_length: int = MAX_VALUE_LENGTH
     handler: AttributeHandler | None = None
+    witness: AttributeWitness | None = None
     per_client: bool = False
     group_end: int = 0
     characteristic: "Characteristic | None" = field(default=None, repr=False)

@@ -83,6 +83,19 @@ class WriteAccess:
         return self.bearer.identity
 
 
+class AttributeWitness(Protocol):
+    """Whoever is told what became of one attribute's value; it is told before the response is out.
+
+    So a read, which is most of what happens to a device, needs no event.
+    """
+
+    def on_read(self, client: str, offset: int) -> None:
+        """A client was given the value, from ``offset`` on."""
+
+    def on_written(self, value: bytes) -> None:
+        """A value was accepted and is stored."""
+
+
 class AttributeHandler(Protocol):
     """What an attribute does beyond keeping octets.
 

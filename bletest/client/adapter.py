@@ -26,9 +26,9 @@ from bletest.errors import (
     LinkLost,
     PairingFailed,
 )
-from bletest.evidence.transcript import Transcript, what_is_noted
+from bletest.evidence.transcript import Noted, Transcript, what_is_noted
 from bletest.faults import FaultPlan
-from bletest.link.host import AttHost
+from bletest.link.host import AttHost, Observer
 from bletest.link.station import Station
 from bletest.link.time_source import clock_of
 
@@ -126,9 +126,13 @@ class BumbleAdapter:
     def send_events_to(self, sink: EventSink) -> None:
         """Tell ``sink`` from now on, instead of whom it was told before."""
         self._on_event = sink
-        # A transcript takes PDUs before they are events; where nobody wants any, none is made.
-        self._note = sink.note if isinstance(sink, Transcript) else None
-        self.host.observe = None if sink is nowhere else self._observe
+        # Where nobody wants events of PDUs, none is made.
+        if sink is nowhere:
+            self.host.observe = None
+        elif isinstance(sink, Transcript):
+            self.host.observe = self._noting(sink.note)
+        else:
+            self.host.observe = self._observe
 
     @property
     def is_lost(self) -> bool:
@@ -522,12 +526,20 @@ class BumbleAdapter:
         link = self._links.get(handle)
         if link is None:
             return
-        if self._note is not None:
-            self._note((self._time(), link.name, (_ATT if kind == "att" else _SMP)[sent], pdu))
-            return
         event = AttPdu if kind == "att" else SmpPdu
         direction = Direction.SENT if sent else Direction.RECEIVED
         self._on_event(event(self._time(), link.name, direction, pdu))
+
+    def _noting(self, note: Callable[[Noted], None]) -> Observer:
+        """Return an observer for a transcript, which takes PDUs before they are events."""
+        links, now = self._links, self._time
+
+        def note_pdu(kind: str, handle: int, sent: bool, pdu: bytes) -> None:
+            link = links.get(handle)
+            if link is not None:
+                note((now(), link.name, (_ATT if kind == "att" else _SMP)[sent], pdu))
+
+        return note_pdu
 
     def _on_lost(self, why: str) -> None:
         self._lost = self._lost or why

@@ -9,7 +9,6 @@ interleaved with another). The procedures themselves and the state of the bearer
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from bletest.att.client import (
@@ -22,6 +21,7 @@ from bletest.att.client import (
 from bletest.att.pdu import describe
 from bletest.att.procedures import Procedure
 from bletest.client.raw import Unasked
+from bletest.client.work import Work
 from bletest.errors import BletestError, NoAnswer
 from bletest.link.time_source import clock_of
 
@@ -56,19 +56,6 @@ class DriverOwner(Protocol):
         """A request got no response in 30 s; nothing more is sent on this bearer."""
 
 
-@dataclass(slots=True)
-class _Work:
-    """One procedure, or one raw PDU, with the future its caller waits on.
-
-    ``cleanup`` is the request that puts the server in order where the caller left mid-way.
-    """
-
-    future: "asyncio.Future[Any]"
-    procedure: Procedure[Any] | None = None
-    raw: bytes = b""
-    cleanup: bytes | None = None
-
-
 class AttDriver:
     """The client half of one ATT bearer.
 
@@ -81,8 +68,8 @@ class AttDriver:
         self._owner = owner
         self._loop = loop
         self._time = clock_of(loop)
-        self._queue: deque[_Work] = deque()
-        self._current: _Work | None = None
+        self._queue: deque[Work[Any]] = deque()
+        self._current: Work[Any] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._end: Callable[[], BletestError] | None = None
         self._listeners: dict[int, Callable[[bytes], None]] = {}
@@ -102,20 +89,17 @@ class AttDriver:
         """
         return await self.start(procedure, cleanup=cleanup)
 
-    def start(
-        self, procedure: Procedure[T], *, cleanup: bytes | None = None
-    ) -> "asyncio.Future[T]":
-        """Do what :meth:`run` does without a coroutine; return the future of the result."""
+    def start(self, procedure: Procedure[T], *, cleanup: bytes | None = None) -> Work[T]:
+        """Do what :meth:`run` does without a coroutine; return what is to be awaited."""
         if self._end is not None:
             raise self._end()
-        future: asyncio.Future[T] = self._loop.create_future()
-        work = _Work(future, procedure, b"", cleanup)
+        work = Work(self._loop, procedure, b"", cleanup)
         if self._current is None:
             self._current = work
             self._advance(work, None)
         else:
             self._queue.append(work)
-        return future
+        return work
 
     async def exchange(self, pdu: bytes, *, within: float) -> bytes | None:
         """Send any octets and return the next response PDU, None after ``within`` seconds.
@@ -124,10 +108,10 @@ class AttDriver:
         responses. A response later than ``within`` is dropped if it comes before the next
         request.
         """
-        work = _Work(self._loop.create_future(), raw=pdu)
+        work: Work[bytes] = Work(self._loop, None, pdu)
         try:
             async with asyncio.timeout(within):
-                response: bytes = await self._submit(work)
+                response = await self._submit(work)
         except TimeoutError:
             return None
         if pdu[:1] == bytes((_EXCHANGE_MTU_REQUEST,)) and len(pdu) == len(response) == 3:
@@ -157,12 +141,12 @@ class AttDriver:
     def receive(self, pdu: bytes) -> None:
         """Take a PDU that a server sends: response, notification or indication."""
         bearer = self.bearer
-        if bearer.notifies(pdu):
-            self._notify(pdu[1] | pdu[2] << 8, pdu[3:])
-            return
         if bearer.settles(pdu):
             if self._current is not None:
                 self._advance(self._current, pdu)
+            return
+        if bearer.notifies(pdu):
+            self._notify(pdu[1] | pdu[2] << 8, pdu[3:])
             return
         event = bearer.receive(pdu, 0.0)  # which looks at no clock
         if isinstance(event, ResponseArrived):
@@ -200,10 +184,10 @@ class AttDriver:
         for work in waiting:
             if work.procedure is not None:
                 work.procedure.close()
-            if not work.future.done():
-                work.future.set_exception(error())
+            if not work.is_over:
+                work.fail(error())
 
-    async def _submit(self, work: _Work) -> Any:
+    async def _submit(self, work: Work[T]) -> T:
         if self._end is not None:
             raise self._end()
         if self._current is None:
@@ -211,36 +195,35 @@ class AttDriver:
         else:
             self._queue.append(work)
         try:
-            return await work.future
+            return await work
         finally:
             if work is self._current and work.procedure is None:
                 # A raw exchange without an answer, or a caller who left: the turn passes on.
                 self._finish()
 
-    def _begin(self, work: _Work) -> None:
+    def _begin(self, work: Work[Any]) -> None:
         self._current = work
         if work.procedure is None:
             self._owner.send_att(work.raw)
         else:
             self._advance(work, None)
 
-    def _advance(self, work: _Work, response: bytes | None) -> None:
+    def _advance(self, work: Work[Any], response: bytes | None) -> None:
         procedure = work.procedure
         if procedure is None:
             return
-        if work.future.done():
+        if work.is_over:
             procedure.close()
             if work.cleanup is not None and response is not None:
-                future = self._loop.create_future()
-                self._queue.appendleft(_Work(future, procedure=_once(work.cleanup)))
+                self._queue.appendleft(Work(self._loop, _once(work.cleanup)))
             self._finish()
             return
         try:
             request = procedure.send(response)  # type: ignore[arg-type]  # None begins it
         except StopIteration as stop:
-            work.future.set_result(stop.value)
+            work.finish(stop.value)
         except Exception as error:  # whatever a procedure raises belongs to its caller
-            work.future.set_exception(error)
+            work.fail(error)
         else:
             self.bearer.start(request, self._time())
             self._owner.send_att(request)
@@ -251,11 +234,9 @@ class AttDriver:
 
     def _finish(self) -> None:
         self._current = None
-        if not self._queue:
-            return
         while self._queue and self._current is None:
             work = self._queue.popleft()
-            if not work.future.done():
+            if not work.is_over:
                 self._begin(work)
 
     def _watch(self) -> None:
@@ -289,7 +270,7 @@ class AttDriver:
         return (
             work is not None
             and work.procedure is None
-            and not work.future.done()
+            and not work.is_over
             and pdu[:1] != b""
             and pdu[0] not in _SERVER_INITIATED
         )
@@ -297,7 +278,7 @@ class AttDriver:
     def _complete_raw(self, pdu: bytes) -> None:
         work = self._current
         if work is not None:
-            work.future.set_result(pdu)
+            work.finish(pdu)
 
     def _take_mtu(self, request: bytes, response: bytes) -> None:
         if response[0] == _EXCHANGE_MTU_RESPONSE:

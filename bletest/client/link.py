@@ -29,6 +29,7 @@ from bletest.att.server import Server
 from bletest.att.server_events import MtuExchanged, ServerEvent
 from bletest.client.driver import EXECUTE_WRITE_CANCEL, AttDriver
 from bletest.client.reasons import CLOSED_BY_PEER, link_reason
+from bletest.client.work import Work
 from bletest.contracts.windows import LinkTiming
 from bletest.errors import (
     AdapterLost,
@@ -167,7 +168,7 @@ class ClientLink:
         except (Refused, BletestError) as trouble:
             raise await self.explain(trouble, handle, "read")  # noqa: B904 - its cause is set
 
-    def begin_read(self, handle: int) -> "asyncio.Future[bytes]":
+    def begin_read(self, handle: int) -> Work[bytes]:
         """Do what :meth:`read` does without a coroutine; a refusal comes as :class:`Refused`."""
         driver = self.driver
         return driver.start(read_long(handle, mtu=driver.bearer.mtu))
@@ -179,7 +180,7 @@ class ClientLink:
         except (Refused, BletestError) as trouble:
             raise await self.explain(trouble, handle, "write")  # noqa: B904 - its cause is set
 
-    def begin_write(self, handle: int, value: bytes) -> "asyncio.Future[None]":
+    def begin_write(self, handle: int, value: bytes) -> Work[None]:
         """Do what :meth:`write` does without a coroutine; a refusal comes as :class:`Refused`."""
         driver = self.driver
         mtu = driver.bearer.mtu

@@ -218,7 +218,7 @@ class AttHost(QuickHost):
         super().on_hci_le_connection_complete_event(event)
         connection = self.connections.get(event.connection_handle)
         if event.status == hci.HCI_SUCCESS and connection is not None:
-            take_frame = partial(self._on_frame, connection)
+            take_frame = self._frame_taker(connection)
             connection.assembler.callback = take_frame
             if isinstance(self.hci_sink, VirtualController):
                 route = self.hci_sink.find_short(event.connection_handle)
@@ -226,7 +226,8 @@ class AttHost(QuickHost):
                     self._open_route(route, take_frame)
 
     def _open_route(self, connection: VirtualConnection, take_frame: Route) -> None:
-        send, tap, handle = connection.send, self.tap, connection.handle
+        send: Route = partial(connection.controller.link.send_data, connection)
+        tap, handle = self.tap, connection.handle
         if tap is None:
             connection.take_frame, self._routes[handle] = take_frame, send
             return
@@ -249,17 +250,24 @@ class AttHost(QuickHost):
             self._routes.pop(event.connection_handle, None)
         super().on_hci_disconnection_complete_event(event)
 
-    def _on_frame(self, connection: Connection, frame: bytes) -> None:
-        if frame[2] == ATT_CID and frame[3] == 0 and len(frame) > 4:
-            # Most frames are such: what on_l2cap_pdu would do with them, in one step.
-            receiver = self.on_att_server_pdu if _TO_SERVER[frame[4]] else self.on_att_client_pdu
-            if receiver is not None:
-                pdu = frame[4:]
-                if self.observe is not None:
-                    self.observe("att", connection.handle, False, pdu)
-                receiver(connection.handle, pdu)
-                return
-        self.on_l2cap_pdu(connection, frame[2] | frame[3] << 8, frame[4:])
+    def _frame_taker(self, connection: Connection) -> Route:
+        handle = connection.handle
+
+        def take_frame(frame: bytes) -> None:
+            if frame[2] == ATT_CID and frame[3] == 0 and len(frame) > 4:
+                # Most frames are such: what on_l2cap_pdu would do with them, in one step.
+                receiver = (
+                    self.on_att_server_pdu if _TO_SERVER[frame[4]] else self.on_att_client_pdu
+                )
+                if receiver is not None:
+                    pdu = frame[4:]
+                    if self.observe is not None:
+                        self.observe("att", handle, False, pdu)
+                    receiver(handle, pdu)
+                    return
+            self.on_l2cap_pdu(connection, frame[2] | frame[3] << 8, frame[4:])
+
+        return take_frame
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Send a packet to the controller; raises ``TransportLostError`` if it is gone."""

@@ -162,6 +162,7 @@ class ServerCharacteristic:
     def stand_behind(self, attribute: Characteristic) -> None:
         """Take the place in the table."""
         self.attribute = attribute
+        attribute.value.witness = self
         self._take_part()
 
     def _take_part(self) -> None:
@@ -209,7 +210,7 @@ class ServerCharacteristic:
 
     # What the peripheral tells
 
-    def on_read(self, client: str, offset: int = 0) -> None:
+    def on_read(self, client: str, offset: int) -> None:
         """A client was given the value, from ``offset`` on."""
         if self.attribute.value.handler is None:
             self._flags |= _READ

@@ -330,15 +330,6 @@ class VirtualPeripheral(InTheWorld):
     # What the server engine tells
 
     def _on_server_event(self, event: seen.ServerEvent) -> None:
-        if isinstance(event, seen.Read):
-            reader = self._by_attribute.get(id(event.attribute))
-            if reader is not None:
-                reader.on_read(event.client, event.offset)
-            return
-        if isinstance(event, seen.Written):
-            if (characteristic := self._of(event.attribute)) is not None:
-                characteristic.on_written(event.value)
-            return
         match event:
             case seen.HandlerFailed(exception=error):
                 self._failed(error)
