@@ -1,13 +1,21 @@
-"""What ``--ble-link`` says of the virtual air: a model's name, and ``key=value,…``."""
+"""What ``--ble-link`` says of the virtual air: a model's name, and ``key=value,…``.
+
+Link models are imported when one is wanted: every pytest run reads this option.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bletest.errors import UsageMistake
 from bletest.link.data_path import DataPath
-from bletest.link.model import INSTANT, KEYS, MODELS, LinkModel, make_model
+
+if TYPE_CHECKING:
+    from bletest.link.model import LinkModel
+
+INSTANT = "instant"
+"""The air of every run that asks for no other: no model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +23,16 @@ class LinkOptions:
     """How the virtual air carries what stations send; ``model`` None is ``instant``."""
 
     path: DataPath = DataPath.SHORT
-    model: LinkModel | None = None
+    model: "LinkModel | None" = None
 
 
 def parse_link(option: str, text: str) -> LinkOptions:
     """Return what ``text`` says; raise UsageMistake that names ``option`` and the remedy."""
+    if text == INSTANT:
+        return LinkOptions()
+    from bletest.link.model import MODELS, make_model
+
+    known = _known_keys()
     said: dict[str, Any] = {}
     of_model: dict[str, object] = {}
     base = ""
@@ -28,7 +41,7 @@ def parse_link(option: str, text: str) -> LinkOptions:
         if not equals and word in MODELS and not base:
             base = word
             continue
-        if not equals or key not in _KNOWN:
+        if not equals or key not in known:
             raise _unknown(option, word)
         if key in said or key in of_model:
             raise UsageMistake(f"{option}: {key} is given twice", remedy="give it once")
@@ -45,9 +58,11 @@ def parse_link(option: str, text: str) -> LinkOptions:
 
 
 def _unknown(option: str, word: str) -> UsageMistake:
-    key = word.partition("=")[0]
-    close = get_close_matches(key, (*MODELS, *_KNOWN), n=1)
-    hint = f"write {', '.join(MODELS)}, or KEY=VALUE with one of {', '.join(_KNOWN)}"
+    from bletest.link.model import MODELS
+
+    key, known = word.partition("=")[0], _known_keys()
+    close = get_close_matches(key, (*MODELS, *known), n=1)
+    hint = f"write {', '.join(MODELS)}, or KEY=VALUE with one of {', '.join(known)}"
     if close:
         meant = close[0] if close[0] in MODELS else f"{close[0]}=…"
         hint = f'did you mean "{meant}"? {hint}'
@@ -64,4 +79,8 @@ def _path(text: str) -> DataPath:
 _KEYS: dict[str, Callable[[str], Any]] = {"path": _path}
 """Fields of :class:`LinkOptions`. A parser raises ValueError with what to write instead."""
 
-_KNOWN = (*_KEYS, *(key.name for key in KEYS))
+
+def _known_keys() -> tuple[str, ...]:
+    from bletest.link.model import KEYS
+
+    return (*_KEYS, *(key.name for key in KEYS))

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bletest.bench.link_options import parse_link
+from bletest.bench.link_options import INSTANT, parse_link
 from bletest.bench.settings import (
     EMULATED,
     VIRTUAL,
@@ -23,8 +23,9 @@ from bletest.bench.settings import (
     parse_transport,
 )
 from bletest.errors import UsageMistake
-from bletest.link.model import INSTANT
-from bletest.link.port_spec import parse_port
+
+if TYPE_CHECKING:
+    from bletest.link.port_spec import PortSpec
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -108,7 +109,7 @@ def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_se
         adapter=adapter if adapter == VIRTUAL else parse_transport("--ble-adapter", adapter),
         device=parse_device("--ble-device", given.text("device")),
         emulate_on=parse_transport("--ble-emulate-on", emulate_on) if emulate_on else None,
-        hci_port=parse_port("--ble-hci-port", hci_port) if hci_port else None,
+        hci_port=_port("--ble-hci-port", hci_port) if hci_port else None,
         device_command=given.text("device-command"),
         device_lifetime=_choice(given, "device-lifetime", Lifetime),
         link=parse_link("--ble-link", given.text("link")),
@@ -120,6 +121,12 @@ def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_se
         seed=_number(given, "seed", int) if seed else fallback_seed(),
         output=Path(given.text("output")),
     )
+
+
+def _port(option: str, text: str) -> "PortSpec":
+    from bletest.link.port_spec import parse_port  # every pytest run imports this module
+
+    return parse_port(option, text)
 
 
 def _choice(given: Given, name: str, kind: type[Choice]) -> Choice:

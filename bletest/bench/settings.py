@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bletest.bench.link_options import LinkOptions
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.effects import SideEffect
 from bletest.errors import UsageMistake
-from bletest.link.port_spec import PortSpec
+
+if TYPE_CHECKING:
+    from bletest.link.port_spec import PortSpec
 
 VIRTUAL = "virtual"
 EMULATED = "emulated"
@@ -140,7 +143,7 @@ class Settings:
     adapter: str = VIRTUAL
     device: DeviceSelector | None = None
     emulate_on: str | None = None
-    hci_port: PortSpec | None = None
+    hci_port: "PortSpec | None" = None
     device_command: str = ""
     device_lifetime: Lifetime = Lifetime.SESSION
     link: LinkOptions = field(default_factory=LinkOptions)
