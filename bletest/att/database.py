@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
+from typing import NamedTuple
 
 from bletest.att.access import OPEN, Access
 from bletest.att.handlers import AttributeHandler, AttributeWitness
@@ -159,13 +160,19 @@ class Service:
         return self.declaration.group_end
 
 
+class _Index(NamedTuple):
+    """Attributes by handle and by type, each list in handle order."""
+
+    in_order: list[Attribute]
+    by_type: dict[Uuid, list[Attribute]]
+
+
 class AttributeTable:
     """All attributes of a server, in handle order."""
 
     def __init__(self) -> None:
         self.by_handle: dict[int, Attribute] = {}
-        self._ordered: list[Attribute] = []
-        self._by_type: dict[Uuid, list[Attribute]] = {}
+        self._index: _Index | None = None
         self._services: list[Service] = []
         self._last_handle = 0
 
@@ -177,17 +184,17 @@ class AttributeTable:
 
     def between(self, start: int, end: int) -> Sequence[Attribute]:
         """Return the attributes with handles from ``start`` to ``end``, both included."""
-        return _cut(self._ordered, start, end)
+        return _cut(self._indexed().in_order, start, end)
 
     def of_type(self, type_: Uuid, start: int = 1, end: int = 0xFFFF) -> Sequence[Attribute]:
         """Return the attributes of that type from ``start`` to ``end``, both included."""
-        return _cut(self._by_type.get(type_, []), start, end)
+        return _cut(self._indexed().by_type.get(type_, []), start, end)
 
     def __iter__(self) -> Iterator[Attribute]:
-        return iter(self._ordered)
+        return iter(self.by_handle.values())
 
     def __len__(self) -> int:
-        return len(self._ordered)
+        return len(self.by_handle)
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -278,8 +285,8 @@ class AttributeTable:
         declaration = Attribute(
             handle=handle,
             type=CHARACTERISTIC,
-            value=bytes([bits]) + (handle + 1).to_bytes(2, "little") + uuid.to_bytes(),
-            name=f"{name}/declaration",
+            value=_declaration_value(bits, handle + 1, uuid),
+            name=_name_within(name, "declaration"),
         )
         value_attribute = Attribute(
             handle=handle + 1,
@@ -345,7 +352,7 @@ class AttributeTable:
                 handler=handler,
                 per_client=is_cccd,
                 characteristic=characteristic,
-                name=name or f"{characteristic.value.name}/{uuid.label}",
+                name=name or _name_within(characteristic.value.name, uuid.label),
             )
         )
         characteristic.declaration.group_end = attribute.handle
@@ -357,15 +364,14 @@ class AttributeTable:
         self._services.remove(service)
         for attribute in self.between(service.handle, service.end_handle):
             del self.by_handle[attribute.handle]
-            self._ordered.remove(attribute)
-            self._by_type[attribute.type].remove(attribute)
+        self._index = None
 
     # The database hash
 
     def hash_input(self) -> bytes:
         """Return the octets that the Database Hash is computed over (Vol 3, Part G, 7.3.1)."""
         message = bytearray()
-        for attribute in self._ordered:
+        for attribute in self:
             if attribute.type in _HASHED_WITH_VALUE:
                 message += attribute.handle.to_bytes(2, "little")
                 message += attribute.type.to_bytes() + attribute.value
@@ -380,6 +386,14 @@ class AttributeTable:
         """
         return aes_cmac(self.hash_input(), bytes(16))[::-1]
 
+    def _indexed(self) -> "_Index":
+        """Return what finds attributes: made when somebody asks, which few devices live to see."""
+        if self._index is None:
+            self._index = _Index(list(self.by_handle.values()), {})
+            for attribute in self._index.in_order:
+                self._index.by_type.setdefault(attribute.type, []).append(attribute)
+        return self._index
+
     def _next_handle(self, count: int = 1, handle: int | None = None) -> int:
         """Return the first of ``count`` handles that are free, at ``handle`` if it is given."""
         first = handle or self._last_handle + 1
@@ -390,8 +404,7 @@ class AttributeTable:
     def _append(self, attribute: Attribute) -> Attribute:
         self._last_handle = attribute.handle
         self.by_handle[attribute.handle] = attribute
-        self._ordered.append(attribute)
-        self._by_type.setdefault(attribute.type, []).append(attribute)
+        self._index = None
         if self._services and attribute.type not in (PRIMARY_SERVICE, SECONDARY_SERVICE):
             self._services[-1].declaration.group_end = attribute.handle
         return attribute
@@ -400,6 +413,18 @@ class AttributeTable:
 def _cut(attributes: list[Attribute], start: int, end: int) -> Sequence[Attribute]:
     first = bisect_left(attributes, start, key=_handle_of)
     return attributes[first : bisect_left(attributes, end + 1, lo=first, key=_handle_of)]
+
+
+# Devices of one profile share these: they are a good part of what a table takes.
+@lru_cache(maxsize=1024)
+def _declaration_value(properties: int, value_handle: int, uuid: Uuid) -> bytes:
+    """Vol 3, Part G, 3.3.1."""
+    return bytes((properties,)) + value_handle.to_bytes(2, "little") + uuid.to_bytes()
+
+
+@lru_cache(maxsize=1024)
+def _name_within(name: str, part: str) -> str:
+    return f"{name}/{part}"
 
 
 def _include_value(included: Service) -> bytes:

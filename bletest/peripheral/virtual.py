@@ -74,9 +74,6 @@ class VirtualPeripheral(InTheWorld):
         table, by_path = build_table(profile, self._handler_for)
         for path, characteristic in by_path.items():
             self._characteristics[path].stand_behind(characteristic)
-        self._by_attribute = {
-            id(one.attribute.value): one for one in self._characteristics.values()
-        }
         self.table = table
         self.server = Server(table, mtu=profile.device.mtu, on_event=self._on_server_event)
         self.faults = FaultPlan(profile)
@@ -347,7 +344,8 @@ class VirtualPeripheral(InTheWorld):
                 pass
 
     def _of(self, attribute: Attribute) -> ServerCharacteristic | None:
-        return self._by_attribute.get(id(attribute))
+        witness = attribute.witness
+        return witness if isinstance(witness, ServerCharacteristic) else None
 
     def _subscribed(
         self, client: str, characteristic: ServerCharacteristic, *, notify: bool
