@@ -33,8 +33,9 @@ UNASKED_KEPT = 1000
 EXECUTE_WRITE_CANCEL = bytes((0x18, 0x00))
 _EXCHANGE_MTU_REQUEST = 0x02
 _EXCHANGE_MTU_RESPONSE = 0x03
+_NOTIFICATION = 0x1B
 # Handle Value Notification, Indication, Multiple Handle Value Notification.
-_SERVER_INITIATED = frozenset((0x1B, 0x1D, 0x23))
+_SERVER_INITIATED = frozenset((_NOTIFICATION, 0x1D, 0x23))
 
 
 class DriverOwner(Protocol):
@@ -141,12 +142,13 @@ class AttDriver:
     def receive(self, pdu: bytes) -> None:
         """Take a PDU that a server sends: response, notification or indication."""
         bearer = self.bearer
-        if bearer.settles(pdu):
+        if pdu and pdu[0] == _NOTIFICATION:
+            if bearer.notifies(pdu):
+                self._notify(pdu[1] | pdu[2] << 8, pdu[3:])
+                return
+        elif bearer.settles(pdu):
             if self._current is not None:
                 self._advance(self._current, pdu)
-            return
-        if bearer.notifies(pdu):
-            self._notify(pdu[1] | pdu[2] << 8, pdu[3:])
             return
         event = bearer.receive(pdu, 0.0)  # which looks at no clock
         if isinstance(event, ResponseArrived):

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 from bumble import hci
@@ -90,7 +89,7 @@ class ClientLink:
         self.connection = connection
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self.send_att: Callable[[bytes], None] = partial(owner.host.send_att, connection.handle)
+        self.send_att: Callable[[bytes], None] = owner.host.att_sender(connection.handle)
         """Puts a PDU on the air; nothing happens on a link that has ended."""
         self.driver = AttDriver(self, self._loop)
         self.gone: asyncio.Future[None] = self._loop.create_future()

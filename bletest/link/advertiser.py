@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 AdvertisingType = hci.HCI_LE_Set_Advertising_Parameters_Command.AdvertisingType
 ReportType = hci.HCI_LE_Advertising_Report_Event.EventType
 
-_REPORTED_AS = {
+_REPORTED_AS: dict[int, ReportType] = {
     AdvertisingType.ADV_IND: ReportType.ADV_IND,
     AdvertisingType.ADV_DIRECT_IND: ReportType.ADV_DIRECT_IND,
     AdvertisingType.ADV_SCAN_IND: ReportType.ADV_SCAN_IND,
@@ -98,7 +98,7 @@ class Advertiser(LegacyAdvertiser):
     @property
     def report_type(self) -> ReportType:
         """What scanners report these PDUs as (Vol 4, Part E, 7.7.65.2)."""
-        return _REPORTED_AS[AdvertisingType(self.advertising_type)]
+        return _REPORTED_AS[self.advertising_type]
 
     @property
     def is_directed(self) -> bool:
@@ -200,8 +200,15 @@ class Advertiser(LegacyAdvertiser):
         self._next += 1
         if self.is_private:
             self.renew_address()
-        self.arm()
-        self.controller.link.on_advertising_event(self)
+        link = self.controller.link
+        if self._event_timer is None:
+            now = asyncio.get_running_loop().time()
+            moment = self.moment(self._next)
+            if moment < now:
+                self.arm()
+            else:
+                self._event_timer = link.schedule.call_at(moment, self._on_event)
+        link.on_advertising_event(self)
 
     def _on_limit(self) -> None:
         self.stop()

@@ -112,11 +112,11 @@ class AttHost(QuickHost):
     observe: Observer | None = None
     tap: Tap | None = None
     on_lost: Callable[[str], None] | None = None
+    lost = False
+    last_failure: CommandFailed | None = None
 
     def __init__(self) -> None:
         super().__init__()
-        self.lost = False
-        self.last_failure: CommandFailed | None = None
         self._routes: dict[int, Route] = {}
 
     def set_packet_source(self, source: TransportSource) -> None:
@@ -134,15 +134,24 @@ class AttHost(QuickHost):
             direct = self.direct_controller()
             self.hci_sink.report_listener = None if direct is None else listener
 
+    def att_sender(self, connection_handle: int) -> Callable[[bytes], None]:
+        """Return a function that does what :meth:`send_att` does on one connection."""
+        routes, longest = self._routes, len(_ATT_HEADERS)
+
+        def send(pdu: bytes) -> None:
+            route = routes.get(connection_handle)
+            if route is None or len(pdu) >= longest:
+                self.send_l2cap_pdu(connection_handle, ATT_CID, pdu)
+                return
+            if self.observe is not None:
+                self.observe("att", connection_handle, True, pdu)
+            route(_ATT_HEADERS[len(pdu)] + pdu)
+
+        return send
+
     def send_att(self, connection_handle: int, pdu: bytes) -> None:
         """Send one ATT PDU, whatever it holds. Nothing is sent on an unknown handle."""
-        route = self._routes.get(connection_handle)
-        if route is None or len(pdu) >= len(_ATT_HEADERS):
-            self.send_l2cap_pdu(connection_handle, ATT_CID, pdu)
-            return
-        if self.observe is not None:
-            self.observe("att", connection_handle, True, pdu)
-        route(_ATT_HEADERS[len(pdu)] + pdu)
+        self.att_sender(connection_handle)(pdu)
 
     def send_l2cap_pdu(self, connection_handle: int, cid: int, pdu: bytes) -> None:
         """Send one L2CAP frame (basic mode) on a fixed or dynamic channel."""

@@ -138,8 +138,9 @@ class ServerCharacteristic:
     def notify(self, value: bytes | None = None) -> None:
         """Send ``value`` (the stored one if None) to every subscriber, as each asked for it."""
         octets = self.attribute.value.value if value is None else value
+        send = self._peripheral.send
         for client in tuple(self.subscribers):
-            self._peripheral.send(client, self, octets)
+            send(client, self, octets)
 
     async def written(self, *, within: float = 10.0) -> bytes:
         """Wait for a client's next write and return what it wrote; raises NotSeen."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from bumble.device import Connection
@@ -30,7 +29,7 @@ class ClientLink:
         self._schedules: dict[str, asyncio.TimerHandle] = {}
         self._confirmation: asyncio.TimerHandle | None = None
         host: Any = connection.device.host  # an AttHost, of which bumble knows nothing
-        self.transmit: Callable[[bytes], None] = partial(host.send_att, connection.handle)
+        self.transmit: Callable[[bytes], None] = host.att_sender(connection.handle)
         self.send = self.transmit
 
     # Security

@@ -20,6 +20,27 @@ def test_a_write_is_stored_answered_and_told():
     assert device.events == [Written("phone", value, b"new", WriteOperation.REQUEST)]
 
 
+class Witness:
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def on_read(self, client: str, offset: int) -> None:
+        self.told.append((client, offset))
+
+    def on_written(self, value: bytes) -> None:
+        self.told.append(value)
+
+
+def test_the_witness_of_a_value_is_told_in_place_of_the_listener():
+    device = Device()
+    bearer = device.connect()
+    device.by_name["plain"].value.witness = witness = Witness()
+    for pdu in (b"\x12%bnew", b"\x0a%b", b"\x0c%b\x01\x00"):
+        bearer.receive(pdu % device.octets("plain"), 0.0)
+    assert witness.told == [b"new", ("phone", 0), ("phone", 1)]
+    assert device.events == []
+
+
 @pytest.mark.parametrize("length", [0, 3, 5, 6])
 def test_a_length_that_the_value_does_not_allow_is_refused_with_0x0d(length):
     device = Device()
