@@ -24,9 +24,6 @@ LONGEST_DATA = 1650
 LONGEST_LEGACY_DATA = 31
 """Octets of either in legacy PDUs at most (Vol 6, Part B, 2.3.1)."""
 
-SUPPORTED_PHYS = frozenset({1})
-"""The PHYs to advertise on: LE 1M."""
-
 DURATION_UNIT = 0.01
 """Seconds in one unit of a duration (7.8.56)."""
 
@@ -68,7 +65,7 @@ class AdvertisingSet(Advertiser):
         self.properties = Properties.LEGACY
         self.sid = 0
         self.data_id = 0
-        self.secondary_phy = 1
+        self.primary_phy = self.secondary_phy = 1
         self.random_address = hci.Address.ANY_RANDOM
         self.notifies_scan_requests = False
         self.max_events = 0
@@ -154,6 +151,18 @@ class SetAdvertisingController(VirtualController):
 
     advertising_sets: dict[int, AdvertisingSet]  # type: ignore[assignment]
 
+    @property
+    def primary_phys(self) -> frozenset[int]:
+        """The PHYs on which advertising begins: LE 1M, and LE Coded where that is a feature."""
+        is_coded = self.le_features & hci.LeFeatureMask.LE_CODED_PHY
+        return frozenset({hci.Phy.LE_1M, hci.Phy.LE_CODED} if is_coded else {hci.Phy.LE_1M})
+
+    @property
+    def phys(self) -> frozenset[int]:
+        """The PHYs that it has at all."""
+        is_2m = self.le_features & hci.LeFeatureMask.LE_2M_PHY
+        return self.primary_phys | ({hci.Phy.LE_2M} if is_2m else set())
+
     def fall_silent(self) -> None:
         """Stop everything on the air at once, saying nothing to host or peers."""
         for advertising_set in self.advertising_sets.values():
@@ -217,7 +226,7 @@ class SetAdvertisingController(VirtualController):
         elif known is not None and known.enabled:
             status = ErrorCode.COMMAND_DISALLOWED_ERROR
         else:
-            status = _judge(command, known)
+            status = _judge(command, known, self.primary_phys, self.phys)
         if status == ErrorCode.SUCCESS:
             advertising_set = known or AdvertisingSet(self, handle)
             self.advertising_sets[handle] = advertising_set
@@ -366,7 +375,10 @@ class SetAdvertisingController(VirtualController):
 
 
 def _judge(
-    command: hci.HCI_LE_Set_Extended_Advertising_Parameters_Command, known: AdvertisingSet | None
+    command: hci.HCI_LE_Set_Extended_Advertising_Parameters_Command,
+    known: AdvertisingSet | None,
+    primary_phys: frozenset[int],
+    phys: frozenset[int],
 ) -> ErrorCode:
     """Return the error that 7.8.53 has for parameters, or SUCCESS."""
     properties = Properties(command.advertising_event_properties)
@@ -394,10 +406,9 @@ def _judge(
         or command.advertising_sid > 0x0F
     ):
         return ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR
-    phys = {int(command.primary_advertising_phy)}
-    if not properties & Properties.LEGACY:
-        phys.add(int(command.secondary_advertising_phy))
-    if not phys <= SUPPORTED_PHYS:
+    if command.primary_advertising_phy not in primary_phys or not (
+        properties & Properties.LEGACY or command.secondary_advertising_phy in phys
+    ):
         return ErrorCode.UNSUPPORTED_FEATURE_OR_PARAMETER_VALUE_ERROR
     return ErrorCode.SUCCESS
 
@@ -418,6 +429,7 @@ def _configure(
     advertising_set.peer_address_type = command.peer_address_type
     advertising_set.peer_address = command.peer_address
     advertising_set.advertising_filter_policy = command.advertising_filter_policy
+    advertising_set.primary_phy = command.primary_advertising_phy
     advertising_set.secondary_phy = command.secondary_advertising_phy
     advertising_set.sid = command.advertising_sid
     advertising_set.notifies_scan_requests = bool(command.scan_request_notification_enable)

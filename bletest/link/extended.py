@@ -10,7 +10,6 @@ from bletest.link.addresses import ErrorCode, Status, Success
 from bletest.link.advertiser import Advertiser, ReportType
 from bletest.link.advertising_sets import (
     DURATION_UNIT,
-    SUPPORTED_PHYS,
     AdvertisingSet,
     Properties,
     SetAdvertisingController,
@@ -85,6 +84,7 @@ class _Pdu:
     """What all reports of one advertising event have in common."""
 
     event_type: int
+    primary_phy: int
     secondary_phy: int
     set_id: int
     data_id: int
@@ -94,8 +94,9 @@ class _Pdu:
 class ExtendedController(SetAdvertisingController):
     """A Bluetooth LE controller with extended advertising and LL privacy.
 
-    It advertises and listens on LE 1M alone. Whether it takes the legacy commands or the
-    extended ones is up to the first of them after a reset; those of the other kind are refused.
+    It advertises and listens on LE 1M, and on LE Coded where that is a feature. Whether it takes
+    the legacy commands or the extended ones is up to the first of them after a reset; those of
+    the other kind are refused.
     """
 
     le_features = (
@@ -109,6 +110,7 @@ class ExtendedController(SetAdvertisingController):
 
     _refused_commands: frozenset[int] = frozenset()
     _scans_extended = False
+    _scan_phys = _initiating_phys = frozenset({int(hci.Phy.LE_1M)})
     _scan_duration = 0.0
     _scan_period = 0.0
     _forgets_each_period = False
@@ -140,6 +142,7 @@ class ExtendedController(SetAdvertisingController):
         """Vol 4, Part E, 7.3.2: both kinds of commands are welcome again."""
         self._refused_commands = frozenset()
         self._scans_extended = False
+        self._scan_phys = self._initiating_phys = type(self)._scan_phys
         return super().on_hci_reset_command(command)
 
     # Scanning.
@@ -152,8 +155,10 @@ class ExtendedController(SetAdvertisingController):
             return Status(ErrorCode.COMMAND_DISALLOWED_ERROR)
         if not command.scanning_phys:
             return Status(ErrorCode.INVALID_COMMAND_PARAMETERS_ERROR)
-        if not _phys(command.scanning_phys) <= SUPPORTED_PHYS:
+        phys = _phys(command.scanning_phys)
+        if not phys <= self.primary_phys:
             return Status(ErrorCode.UNSUPPORTED_FEATURE_OR_PARAMETER_VALUE_ERROR)
+        self._scan_phys = phys
         self.le_scan_type = command.scan_types[0]
         self.le_scan_interval = command.scan_intervals[0]
         self.le_scan_window = command.scan_windows[0]
@@ -213,11 +218,13 @@ class ExtendedController(SetAdvertisingController):
         if not self._scans_extended:
             super().on_heard(advertiser)
             return
+        pdu = _describe(advertiser)
+        if pdu.primary_phy not in self._scan_phys:
+            return
         is_anonymous = isinstance(advertiser, AdvertisingSet) and advertiser.is_anonymous
         sender = hci.Address.ANY if is_anonymous else self.known_as(advertiser.address)
         if sender is None or self.is_filtered(advertiser, sender):
             return
-        pdu = _describe(advertiser)
         kind = _ANONYMOUS if is_anonymous else sender.address_type
         self._report_extended(advertiser, pdu, pdu.event_type, kind, sender)
         if self.le_scan_type == 1 and advertiser.is_scannable and self.is_answered_by(advertiser):
@@ -260,7 +267,7 @@ class ExtendedController(SetAdvertisingController):
                 event_type | (0 if is_last else _MORE_TO_COME),
                 address_type,
                 bytes(address),
-                hci.Phy.LE_1M,
+                pdu.primary_phy,
                 pdu.secondary_phy,
                 pdu.set_id,
                 pdu.tx_power,
@@ -276,12 +283,19 @@ class ExtendedController(SetAdvertisingController):
 
     # Initiating.
 
+    def on_candidate(self, advertiser: Advertiser) -> None:
+        """Connect if this is the advertiser that is waited for, on a PHY that is listened on."""
+        if not self._initiates_extended or _describe(advertiser).primary_phy in (
+            self._initiating_phys
+        ):
+            super().on_candidate(advertiser)
+
     def on_hci_le_extended_create_connection_command(
         self, command: hci.HCI_LE_Extended_Create_Connection_Command
     ) -> None:
         """Vol 4, Part E, 7.8.66: as Create Connection, and finds extended PDUs too."""
         phys = _phys(command.initiating_phys)
-        if not phys or not phys <= SUPPORTED_PHYS:
+        if not phys or not phys <= self.phys:
             status = (
                 ErrorCode.UNSUPPORTED_FEATURE_OR_PARAMETER_VALUE_ERROR
                 if phys
@@ -289,6 +303,7 @@ class ExtendedController(SetAdvertisingController):
             )
             self._send_hci_command_status(status, command.op_code)
             return
+        self._initiating_phys = phys
         self._initiate(
             hci.HCI_LE_Create_Connection_Command(
                 le_scan_interval=command.scan_intervals[0],
@@ -318,6 +333,7 @@ def _describe(advertiser: Advertiser) -> _Pdu:
         properties = advertiser.properties
         return _Pdu(
             int(properties & (Properties.CONNECTABLE | Properties.SCANNABLE | Properties.DIRECTED)),
+            advertiser.primary_phy,
             advertiser.secondary_phy,
             advertiser.sid,
             advertiser.data_id,
@@ -326,4 +342,4 @@ def _describe(advertiser: Advertiser) -> _Pdu:
             else _NO_TX_POWER,
         )
     event_type = _LEGACY_EVENT_TYPE[advertiser.report_type]
-    return _Pdu(event_type, 0, _NO_SET_ID, 0, _NO_TX_POWER)
+    return _Pdu(event_type, hci.Phy.LE_1M, 0, _NO_SET_ID, 0, _NO_TX_POWER)

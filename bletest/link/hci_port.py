@@ -32,8 +32,8 @@ class HciPort:
     ``transport`` is written as :func:`~bletest.link.port_spec.parse_port` reads it:
     ``tcp-server:127.0.0.1:9000`` (port 0 picks a free one, without a host it is the loopback
     interface), ``unix-server:PATH``, ``pty:PATH`` (a symbolic link; without a path one is made
-    up), ``serial:…``, ``tcp-client:…``, each with ``,buffers=27`` or ``,address=02:…`` behind
-    it where the controller has to be a special one.
+    up), ``serial:…``, ``tcp-client:…``, each with ``,buffers=27``, ``,address=02:…`` or
+    ``,advertising=extended`` behind it where the controller has to be a special one.
 
     A port serves one host at a time and hangs up on a second. Each host finds a fresh
     controller with the same public address. Malformed octets end its stay: H4 has no way to find
@@ -149,7 +149,9 @@ class HciPort:
     ) -> "Attachment":
         """Put the controller of a host that has come on the air."""
         assert self._spec is not None
-        controller = self.link.new_controller(self.name, self.public_address)
+        controller = self.link.new_controller(
+            self.name, self.public_address, extended=self._spec.extended
+        )
         controller.acl_data_packet_length = self._spec.buffers
         controller.le_acl_data_packet_length = self._spec.buffers
         self._attached = Attachment(self, controller, send, hang_up)

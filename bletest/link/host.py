@@ -26,6 +26,14 @@ ATT_CID = 0x0004
 SMP_CID = 0x0006
 """The fixed L2CAP channel of the Security Manager on LE."""
 
+WHOLE_KEY = 16
+"""Octets of an encryption key that is not shortened."""
+
+_KEY_COMMANDS = (
+    hci.HCI_LE_Enable_Encryption_Command,
+    hci.HCI_LE_Long_Term_Key_Request_Reply_Command,
+)
+
 AttReceiver = Callable[[int, bytes], None]
 """Takes a connection handle and one ATT PDU."""
 
@@ -118,6 +126,8 @@ class AttHost(QuickHost):
     def __init__(self) -> None:
         super().__init__()
         self._routes: dict[int, Route] = {}
+        self._key_sizes: dict[bytes, int] = {}
+        self._keys: dict[int, bytes] = {}
 
     def set_packet_source(self, source: TransportSource) -> None:
         """Take packets from a controller; one on the virtual air learns that its host is ours."""
@@ -278,6 +288,35 @@ class AttHost(QuickHost):
 
         return take_frame
 
+    # Security
+
+    def remember_key_size(self, key: bytes, octets: int) -> None:
+        """Note how many octets a link key has that was filled up to 16 (Vol 3, Part H, 2.3.4)."""
+        self._key_sizes[key] = octets
+
+    def on_hci_encryption_change_event(self, event: hci.HCI_Encryption_Change_Event) -> None:
+        """Tell that a link is encrypted, and with how long a key, which no controller knows."""
+        if event.status == hci.HCI_SUCCESS:
+            self._tell_encryption(event)
+        else:
+            super().on_hci_encryption_change_event(event)
+
+    def on_hci_encryption_change_v2_event(self, event: hci.HCI_Encryption_Change_V2_Event) -> None:
+        """Tell that a link is encrypted, as the older event does."""
+        if event.status == hci.HCI_SUCCESS:
+            self._tell_encryption(event)
+        else:
+            super().on_hci_encryption_change_v2_event(event)
+
+    def _tell_encryption(
+        self, event: hci.HCI_Encryption_Change_Event | hci.HCI_Encryption_Change_V2_Event
+    ) -> None:
+        key = self._keys.get(event.connection_handle, b"")
+        size = self._key_sizes.get(key, WHOLE_KEY) if event.encryption_enabled else 0
+        self.emit(
+            "connection_encryption_change", event.connection_handle, event.encryption_enabled, size
+        )
+
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Send a packet to the controller; raises ``TransportLostError`` if it is gone."""
         if self.lost:
@@ -286,6 +325,8 @@ class AttHost(QuickHost):
             return
         if self.tap is not None:
             self.tap.sent(bytes(packet))
+        if isinstance(packet, _KEY_COMMANDS):
+            self._keys[packet.connection_handle] = packet.long_term_key
         super().send_hci_packet(packet)
 
     def on_packet(self, packet: bytes) -> None:

@@ -16,7 +16,7 @@ WIRED = ("serial", "tcp-client", "unix-client")
 SMALLEST_BUFFERS, LARGEST_BUFFERS = 27, 251
 
 _EXAMPLE = "tcp-server:127.0.0.1:9000, unix-server:/tmp/hci or pty:/tmp/hci"
-_OPTION = re.compile(r",(buffers|address)=([^,]*)$")
+_OPTION = re.compile(r",(buffers|address|advertising)=([^,]*)$")
 _ADDRESS = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}", re.I)
 
 
@@ -25,13 +25,15 @@ class PortSpec:
     """Where a port is, and what its controller is like.
 
     ``place`` is ``HOST:PORT`` or a path. ``buffers`` is the length of the controller's ACL data
-    packets in octets, ``public_address`` None for one that is made up from the seed.
+    packets in octets, ``public_address`` None for one that is made up from the seed, and
+    ``extended`` makes it one with extended advertising.
     """
 
     scheme: str
     place: str
     buffers: int = LARGEST_BUFFERS
     public_address: str | None = None
+    extended: bool = False
 
     @property
     def transport(self) -> str:
@@ -41,11 +43,13 @@ class PortSpec:
 
 def parse_port(option: str, text: str) -> PortSpec:
     """Read a port; ``option`` is named in the UsageMistake that is raised for anything else."""
-    rest, buffers, address = text, LARGEST_BUFFERS, None
+    rest, buffers, address, extended = text, LARGEST_BUFFERS, None, False
     while (found := _OPTION.search(rest)) is not None:
         rest = rest[: found.start()]
         if found[1] == "buffers":
             buffers = _buffers(option, text, found[2])
+        elif found[1] == "advertising":
+            extended = _extended(option, text, found[2])
         else:
             address = _address(option, text, found[2])
     scheme, _, place = rest.partition(":")
@@ -57,7 +61,7 @@ def parse_port(option: str, text: str) -> PortSpec:
         place = _listening_place(option, text, place)
     elif scheme != "pty" and not place:
         raise UsageMistake(f'{option}: "{text}" does not say where', remedy=f"write {_EXAMPLE}")
-    return PortSpec(scheme, place, buffers, address)
+    return PortSpec(scheme, place, buffers, address, extended)
 
 
 def _listening_place(option: str, text: str, place: str) -> str:
@@ -80,6 +84,15 @@ def _buffers(option: str, text: str, value: str) -> int:
     raise UsageMistake(
         f'{option}: "{text}" has buffers of {value or "no"} octets',
         remedy=f"give {SMALLEST_BUFFERS} to {LARGEST_BUFFERS} (Vol 4, Part E, 7.8.2)",
+    )
+
+
+def _extended(option: str, text: str, value: str) -> bool:
+    if value in ("legacy", "extended"):
+        return value == "extended"
+    raise UsageMistake(
+        f'{option}: "{text}" has advertising of the kind "{value}"',
+        remedy="write advertising=legacy or advertising=extended",
     )
 
 

@@ -20,6 +20,7 @@ from bumble.keys import PairingKeys
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.smp import ErrorCode, KeyDistribution, PairingMethod
 
+from bletest.link.host import AttHost
 from bletest.link.randomness import Randomness
 
 logger = logging.getLogger(__name__)
@@ -164,7 +165,21 @@ class PairingSession(smp.Session):
 
     def _shortened(self, key: bytes) -> bytes:
         # Little-endian: the most significant octets are the last ones.
-        return key[: self.key_size] + bytes(LARGEST_KEY - self.key_size)
+        shortened = key[: self.key_size] + bytes(LARGEST_KEY - self.key_size)
+        self._remember_size(shortened)
+        return shortened
+
+    def _remember_size(self, key: bytes) -> None:
+        host = self.manager.device.host
+        if isinstance(host, AttHost) and self.key_size < LARGEST_KEY:
+            host.remember_key_size(key, self.key_size)
+
+    def on_smp_encryption_information_command(
+        self, command: smp.SMP_Encryption_Information_Command
+    ) -> None:
+        """Take the peer's key of legacy pairing."""
+        self._remember_size(command.long_term_key)
+        super().on_smp_encryption_information_command(command)
 
     def get_long_term_key(self, rand: bytes, ediv: int) -> bytes | None:
         """Return the key that the peer asks for, None if it is not from this pairing."""

@@ -41,8 +41,7 @@ class ClientLink:
 
     def _on_encryption_change(self) -> None:
         self.security.encrypted = bool(self.connection.is_encrypted)
-        # bumble's virtual controller never says how long the key is (it is always whole).
-        self.security.key_size = self.connection.encryption_key_size or 16
+        self.security.key_size = self.connection.encryption_key_size
         bond = self._bonds.get(self.identity)
         if bond is not None:
             self.security.authenticated = bond.authenticated

@@ -11,6 +11,7 @@ from typing import Any
 from bumble import hci
 from bumble.core import BaseBumbleError
 from bumble.device import AdvertisingType, Connection
+from bumble.keys import PairingKeys
 
 from bletest.att import server_events as seen
 from bletest.att.database import Attribute
@@ -219,7 +220,9 @@ class VirtualPeripheral(InTheWorld):
         """Advertise if there is room for another client."""
         async with self._advertising:
             station = self._station
-            full = len(self._links) >= self.profile.device.connections
+            device = self.profile.device
+            room = device.connections if device.advertise_while_connected else 1
+            full = len(self._links) >= room
             if station is None or full or station.device.is_advertising:
                 return
             if self.faults and self._paused is None:
@@ -293,11 +296,21 @@ class VirtualPeripheral(InTheWorld):
         self._links[identity] = link
         self._by_connection[connection.handle] = link
         connection.on("disconnection", partial(self._on_disconnection, link))
+        connection.on("pairing", partial(self._on_pairing, link))
         link.watch_security()
         if self.faults:
             self._saboteur.on_connection(link)
         self.connected.add(identity)
         self._spawn(self._advertise())
+
+    def _on_pairing(self, link: ClientLink, _keys: PairingKeys) -> None:
+        # A client behind a private address says who it is while it pairs.
+        identity = link.connection.peer_address.to_string(False)
+        if identity != link.identity:
+            del self._links[link.identity]
+            link.identity = identity
+            self._links[identity] = link
+            link.bearer.identify(identity)
 
     def _on_disconnection(self, link: ClientLink, reason: int) -> None:
         if self._by_connection.get(link.connection.handle) is not link:

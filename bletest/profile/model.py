@@ -375,7 +375,7 @@ class DeviceModel(Shape):
     connections: Annotated[int, *_integer(1, 20)] = 1
     address: Annotated[str | None, *_read_by(scalars.read_address, type="string")] = None
     gatt: Later = None
-    advertise_while_connected: Later = None
+    advertise_while_connected: Boolean = True
 
 
 class AdvertisedModel(Shape):

@@ -102,6 +102,7 @@ class _Resolver:
             mtu=model.device.mtu,
             connections=model.device.connections,
             address=model.device.address,
+            advertise_while_connected=model.device.advertise_while_connected,
         )
         expectation_ = DeviceExpectation(
             name=model.name,

@@ -24,7 +24,8 @@ class DeviceSpec:
 
     ``name`` is the GAP Device Name and ``appearance`` the GAP Appearance (16 bits). ``mtu`` is
     the ATT_MTU the device offers, 23 to 517 octets; ``connections`` the number of links it
-    serves at a time. ``address`` is a static random or public address written
+    serves at a time, ``advertise_while_connected`` whether it advertises on while it has one and
+    could have another. ``address`` is a static random or public address written
     ``C0:11:22:33:44:55``, None for a fresh one.
     """
 
@@ -33,6 +34,7 @@ class DeviceSpec:
     mtu: int = 247
     connections: int = 1
     address: str | None = None
+    advertise_while_connected: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,13 @@ async def send_all(host: BareHost, *commands: hci.HCI_Command) -> None:
 
 
 async def scan_extended(
-    host: BareHost, *, active: bool = True, duplicates: int = 0, duration: int = 0, period: int = 0
+    host: BareHost,
+    *,
+    active: bool = True,
+    duplicates: int = 0,
+    duration: int = 0,
+    period: int = 0,
+    phys: int = 1,
 ) -> None:
     await send_all(
         host,
@@ -127,18 +133,39 @@ async def scan_extended(
         hci.HCI_LE_Set_Extended_Scan_Parameters_Command(
             own_address_type=hci.OwnAddressType.RANDOM,
             scanning_filter_policy=0,
-            scanning_phys=1,
-            scan_types=[int(active)],
-            scan_intervals=[96],
-            scan_windows=[96],
+            scanning_phys=phys,
+            scan_types=[int(active)] * bin(phys).count("1"),
+            scan_intervals=[96] * bin(phys).count("1"),
+            scan_windows=[96] * bin(phys).count("1"),
         ),
         scan_enable(duplicates=duplicates, duration=duration, period=period),
     )
 
 
-def scan_enable(*, duplicates: int = 0, duration: int = 0, period: int = 0) -> hci.HCI_Command:
+@pytest.mark.parametrize(("phys", "heard"), [(1, False), (4, True), (5, True)])
+def test_a_set_on_le_coded_is_heard_by_who_scans_on_it(phys, heard):
+    async def main() -> tuple[bool, int]:
+        link = VirtualLink()
+        scanner, advertiser = await extended_host(link, "s"), await extended_host(link, "a")
+        for host in (scanner, advertiser):
+            host.controller.le_features |= hci.LeFeatureMask.LE_CODED_PHY
+        await scan_extended(scanner, phys=phys)
+        await send_all(advertiser, parameters(0, CONNECTABLE, phy=3), set_address(), enable(0))
+        await asyncio.sleep(0.05)
+        found = bool(extended_reports(scanner))
+        await scanner.send(scan_enable(on=False))
+        await send_all(scanner, extended_create(phys=phys))
+        await asyncio.sleep(1)
+        return found, len(terminations(advertiser))
+
+    assert run(main()) == (heard, int(heard))
+
+
+def scan_enable(
+    *, on: bool = True, duplicates: int = 0, duration: int = 0, period: int = 0
+) -> hci.HCI_Command:
     return hci.HCI_LE_Set_Extended_Scan_Enable_Command(
-        enable=1, filter_duplicates=duplicates, duration=duration, period=period
+        enable=int(on), filter_duplicates=duplicates, duration=duration, period=period
     )
 
 
@@ -495,7 +522,7 @@ async def status_after(*commands: hci.HCI_Command) -> int:
         ((parameters(interval=0.019),), INVALID),
         ((parameters(phy=3),), INVALID),
         (
-            (parameters(0, 0, phy=3),),
+            (parameters(0, 0, phy=4),),
             hci.HCI_ErrorCode.UNSUPPORTED_FEATURE_OR_PARAMETER_VALUE_ERROR,
         ),
         ((parameters(0, 0), set_data(bytes(32)), parameters(0, LEGACY)), INVALID),
@@ -538,7 +565,7 @@ async def status_after(*commands: hci.HCI_Command) -> int:
             hci.HCI_ErrorCode.MEMORY_CAPACITY_EXCEEDED_ERROR,
         ),
         ((extended_create(phys=0),), INVALID),
-        ((extended_create(phys=4),), UNSUPPORTED),
+        ((extended_create(phys=8),), UNSUPPORTED),
         ((scan_enable(),), INVALID),
         ((parameters(), hci.HCI_LE_Remove_Advertising_Set_Command(advertising_handle=0)), 0),
         ((parameters(), hci.HCI_LE_Clear_Advertising_Sets_Command()), 0),

@@ -23,6 +23,8 @@ from bletest.link.port_spec import PortSpec, parse_port
             "pty,address=02:00:00:00:00:0a,buffers=100",
             PortSpec("pty", "", 100, "02:00:00:00:00:0A"),
         ),
+        ("pty,advertising=extended", PortSpec("pty", "", extended=True)),
+        ("pty,advertising=legacy,buffers=27", PortSpec("pty", "", 27)),
         ("serial:/dev/ttyUSB0,115200", PortSpec("serial", "/dev/ttyUSB0,115200")),
     ],
 )
@@ -42,6 +44,7 @@ def test_a_port_is_read(text, spec):
         ("pty,buffers=26", "buffers of 26 octets", "27 to 251"),
         ("pty,buffers=", "buffers of no octets", "27 to 251"),
         ("pty,buffers=many", "buffers of many octets", "27 to 251"),
+        ("pty,advertising=5", 'the kind "5"', "advertising=extended"),
         ("pty,address=1:2", 'the address "1:2"', "six octets"),
     ],
 )

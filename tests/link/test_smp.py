@@ -96,6 +96,22 @@ def test_keys_have_the_smaller_size_of_both_and_encrypt_the_next_link(sizes, sc)
         assert ltk[size:] == bytes(16 - size)
 
 
+@pytest.mark.parametrize("sc", [True, False], ids=["secure connections", "legacy"])
+@pytest.mark.parametrize("sizes", [(16, 16), (7, 16), (16, 15), (9, 8)])
+def test_both_sides_know_the_key_size_after_pairing_and_on_the_next_link(sizes, sc):
+    async def main() -> list[int]:
+        async with couple() as two:
+            two.configure(sc=sc, key_sizes=sizes)
+            await two.pair()
+            known = [two.link.encryption_key_size, two.other_link.encryption_key_size]
+            await two.reconnect()
+            await two.central.device.encrypt(two.link)
+            await asyncio.sleep(0.1)
+            return [*known, two.link.encryption_key_size, two.other_link.encryption_key_size]
+
+    assert run(main()) == [min(sizes)] * 4
+
+
 @pytest.mark.parametrize(("size", "reason"), [(0, 0x06), (6, 0x06), (17, 0x0A), (255, 0x0A)])
 @pytest.mark.parametrize("who", ["central", "peripheral"])
 def test_a_key_size_that_does_not_exist_is_refused(size, reason, who):
