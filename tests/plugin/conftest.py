@@ -1,17 +1,5 @@
 import pytest
 
-# pytester takes away what a run inside this process imports. PyYAML's C half does not survive
-# being imported twice, so what the plugin imports late is imported here, before any run.
-import bletest.bench.bench
-import bletest.bench.scanner
-import bletest.conformance
-import bletest.evidence.narration
-import bletest.link.clock
-import bletest.profile.loading
-
-# The table of checks outlives a run, and the modules that enter their checks into it would not.
-bletest.conformance.all_checks()
-
 LED = """
 bletest: 1
 name: led
