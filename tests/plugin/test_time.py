@@ -98,11 +98,13 @@ def test_a_thread_that_is_not_counted_is_told_in_the_deadlock(led: pytest.Pytest
         import asyncio, threading
 
         async def test_it(ble_client):
-            go_on = threading.Event()
+            begun, go_on = threading.Event(), threading.Event()
             def work():
+                begun.set()
                 go_on.wait()
             thread = threading.Thread(target=work, name="worker")
             thread.start()
+            begun.wait()
             try:
                 await asyncio.Event().wait()
             finally:
