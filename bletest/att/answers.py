@@ -7,9 +7,10 @@ malformed, handles, permission, encryption and authorization, then offset, lengt
 """
 
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from bletest.att.access import OPEN, Access
+from bletest.att.client_state import Part
 from bletest.att.codes import ErrorCode
 from bletest.att.database import Attribute
 from bletest.att.handlers import (
@@ -59,14 +60,6 @@ class Escaped(Exception):
     def __init__(self, cause: BaseException) -> None:
         super().__init__(cause)
         self.cause = cause
-
-
-class Part(NamedTuple):
-    """A prepared write."""
-
-    attribute: Attribute
-    offset: int
-    octets: bytes
 
 
 # Discovery

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from bletest.att import answers, pdu
+from bletest.att import answers, caching, pdu
 from bletest.att.access import OPEN, LinkSecurity
-from bletest.att.client_state import ClientState, subscriptions
+from bletest.att.client_state import ClientState, Part, subscriptions
 from bletest.att.codes import ErrorCode
 from bletest.att.database import INDICATE_BIT, NOTIFY_BIT, Attribute, Characteristic
 from bletest.att.handlers import AttRefusal, Deferred, WriteOperation
@@ -66,7 +66,6 @@ class ServerBearer:
         "_released",
         "identity",
         "mtu",
-        "prepared",
         "security",
         "server",
     )
@@ -78,11 +77,10 @@ class ServerBearer:
         self.identity = identity
         self.security = security
         self.mtu = mtu
-        self.prepared: list[answers.Part] = []
         self._client = client
         self._attributes = server.table.by_handle
         self._emit = server.on_event
-        self._dispatch = _LIVE
+        self._dispatch = _LIVE if client.aware else _UNAWARE
         self._mtu_exchanged = False
         self._promises: dict[Deferred, tuple[int, answers.Process]] = {}
         self._awaiting: tuple[int, bytes] | None = None
@@ -90,6 +88,11 @@ class ServerBearer:
         self._deadline: float | None = None
         self._released = False
         client.bearers += 1
+
+    @property
+    def prepared(self) -> list[Part]:
+        """The client's queue of prepared writes."""
+        return self._client.prepared
 
     # What a link does with it
 
@@ -133,7 +136,10 @@ class ServerBearer:
         cccd = characteristic.cccd
         if cccd is None or self._dispatch is _DEAD:
             return None
-        if not self._client.values.get(cccd, cccd.value)[0] & NOTIFY_BIT:
+        client = self._client
+        if not client.values.get(cccd, cccd.value)[0] & NOTIFY_BIT:
+            return None
+        if not client.aware and self.features & caching.ROBUST_CACHING_BIT:
             return None
         if cccd.write is not OPEN and cccd.write and refusal(cccd.write, self.security):
             return None
@@ -179,11 +185,35 @@ class ServerBearer:
         return bool(self._configuration(handle) & INDICATE_BIT)
 
     @property
+    def features(self) -> int:
+        """What the client has written to Client Supported Features, octet 0."""
+        found = self.server.table.of_type(CLIENT_SUPPORTED_FEATURES)
+        value = self.stored(found[0]) if found else b""
+        return value[0] if value else 0
+
+    @property
     def takes_multiple_notifications(self) -> bool:
         """Whether the client has set that bit in Client Supported Features."""
-        features = self.server.table.of_type(CLIENT_SUPPORTED_FEATURES)
-        value = self.stored(features[0]) if features else b""
-        return bool(value and value[0] & MULTIPLE_NOTIFICATIONS_BIT)
+        return bool(self.features & MULTIPLE_NOTIFICATIONS_BIT)
+
+    def tell_of_changes(self, now: float) -> bytes | None:
+        """Return the Service Changed indication that is due; None if none is, or not yet.
+
+        Where another indication is unconfirmed, its confirmation releases this one.
+        """
+        if self._dispatch is _DEAD or self._awaiting is not None:
+            return None
+        attribute = caching.service_changed(self.server.table)
+        value = caching.stale_value(self._client)
+        if attribute is None or value is None or not self.indicates(attribute.handle):
+            return None
+        self._client.telling = True
+        return self._indication(attribute.handle, value, now)
+
+    def follow_client(self) -> None:
+        """What the client knows of the database has changed: answer it accordingly."""
+        if self._dispatch is _LIVE or self._dispatch is _UNAWARE:
+            self._dispatch = _LIVE if self._client.aware else _UNAWARE
 
     def complete(self, deferred: Deferred, answer: Answer, now: float) -> bytes | None:
         """Keep a handler's promise; return the late response.
@@ -198,7 +228,7 @@ class ServerBearer:
             return None
         opcode, process = process_of
         if not opcode & pdu.COMMAND_FLAG:
-            self._dispatch = _LIVE
+            self._dispatch = _LIVE if self._client.aware else _UNAWARE
         if isinstance(answer, BaseException):
             # Cancellation and the like must not escape through the generator into the caller.
             late = answer if isinstance(answer, Exception) else answers.Escaped(answer)
@@ -226,10 +256,12 @@ class ServerBearer:
         known = clients.setdefault(identity, ClientState())
         restored = {one: own for one, own in known.values.items() if one not in self._client.values}
         known.values.update(self._client.values)
+        known.prepared += self._client.prepared
         self._client.bearers -= 1
         known.bearers += 1
         self._client = known
         self.identity = identity
+        self.follow_client()
         for subscribed in subscriptions(identity, restored, restored=True):
             self.emit(subscribed)
 
@@ -247,6 +279,8 @@ class ServerBearer:
         client = self._client
         client.bearers -= 1
         if not client.bearers:
+            client.prepared.clear()
+            client.told = client.excused = client.telling = False
             if not self.security.bonded:
                 self.server._clients.pop(self.identity, None)
             for ended in subscriptions(self.identity, client.values):
@@ -327,7 +361,6 @@ class ServerBearer:
         self._deadline = None
         self._awaiting = None
         self._queue.clear()
-        self.prepared.clear()
         for _, process in self._promises.values():
             process.close()
         self._promises.clear()
@@ -353,6 +386,11 @@ class ServerBearer:
         cccd = characteristic.cccd
         if cccd is None:
             return 0
+        client = self._client
+        if not client.aware and self.features & caching.ROBUST_CACHING_BIT:
+            told_by = caching.service_changed(self.server.table)
+            if told_by is not attribute:
+                return 0
         # A bonded client may come back on a plain link. What it took encryption to ask for is
         # not sent in the clear.
         if cccd.write and cccd.write is not OPEN and refusal(cccd.write, self.security):
@@ -450,8 +488,15 @@ class ServerBearer:
             return None
         handle, value = self._awaiting
         self._awaiting = self._deadline = None
+        told_by = caching.service_changed(self.server.table)
+        if told_by is not None and told_by.handle == handle:
+            caching.confirmed(self._client)
+            self.server.follow(self._client)
         self.emit(Confirmed(self.identity, handle, value))
         # A listener may have sent the next indication itself; the queue then waits for that.
+        changes = self.tell_of_changes(now)
+        if changes is not None:
+            return changes
         if self._queue and self._awaiting is None:
             return self._indication(*self._queue.popleft(), now)
         return None
@@ -468,6 +513,25 @@ class ServerBearer:
             return answers.PROMPT_ANSWERS[pdu[0]](self, pdu)
         except answers.Refusal as refused:
             return error_response(pdu[0], refused.handle, refused.code)
+
+    def _unaware_request(self, pdu: bytes, now: float) -> bytes | None:
+        """A request of a client that does not know the database as it is."""
+        client = self._client
+        handle = caching.refusal(self, client, pdu)
+        if handle is not None:
+            if pdu[0] == 0x18:
+                client.prepared.clear()
+            return error_response(pdu[0], handle, caching.OUT_OF_SYNC)
+        self.server.follow(client)
+        response = _LIVE[pdu[0]](self, pdu, now)
+        if response is not None and response[0] != 0x01 and caching.reads_hash(self, pdu):
+            client.excused = not client.aware
+        return response
+
+    def _unaware_command(self, pdu: bytes, now: float) -> bytes | None:
+        if self.features & caching.ROBUST_CACHING_BIT:
+            return None
+        return _OTHERS[pdu[0]](self, pdu, now)
 
     def _not_supported(self, pdu: bytes, now: float) -> bytes | None:
         return error_response(pdu[0], 0, ErrorCode.REQUEST_NOT_SUPPORTED)
@@ -522,5 +586,13 @@ _OTHERS: dict[int, _Function] = {
     0xD2: ServerBearer._signed_write,
 }
 _LIVE = _table(lambda opcode: _REQUESTS.get(opcode, ServerBearer._not_supported), _OTHERS)
+_UNAWARE = _table(
+    lambda opcode: ServerBearer._unaware_request,
+    {
+        0x1E: ServerBearer._confirmation,
+        0x52: ServerBearer._unaware_command,
+        0xD2: ServerBearer._unaware_command,
+    },
+)
 _BUSY = _table(lambda opcode: ServerBearer._ignore_early, _OTHERS)
 _DEAD: tuple[_Function, ...] = (ServerBearer._ignore,) * 256

@@ -6,11 +6,13 @@ and :mod:`bletest.att.answers` is what the specification says of each request.
 
 from collections.abc import Callable
 
+from bletest.att import caching
 from bletest.att.access import LinkSecurity
 from bletest.att.bearer import DEFAULT_MTU, Answer, ServerBearer, error_response
 from bletest.att.client_state import ClientState, subscriptions
-from bletest.att.database import AttributeTable
-from bletest.att.server_events import ServerEvent
+from bletest.att.database import Attribute, AttributeTable
+from bletest.att.server_events import ServerEvent, Unsubscribed
+from bletest.uuids import CCCD, DATABASE_HASH
 
 __all__ = ["DEFAULT_MTU", "MAX_MTU", "Answer", "Server", "ServerBearer", "error_response"]
 
@@ -25,7 +27,8 @@ class Server:
     the call that causes it and before its response is out. ``verify_signature(identity,
     message, signature)`` judges a Signed Write Command: ``message`` is everything before the 12
     octets of ``signature``; without it, none is accepted. ``prepare_queue_limit`` is the number
-    of prepared writes a bearer may have.
+    of prepared writes a client may have. ``aes_cmac(message, key)`` is RFC 4493: with it the
+    server keeps the Database Hash right, where its table has one.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Server:
         on_event: Callable[[ServerEvent], None] | None = None,
         verify_signature: Callable[[str, bytes, bytes], bool] | None = None,
         prepare_queue_limit: int = 64,
+        aes_cmac: Callable[[bytes, bytes], bytes] | None = None,
     ) -> None:
         if not DEFAULT_MTU <= mtu <= MAX_MTU:
             raise ValueError(f"an ATT_MTU is {DEFAULT_MTU} to {MAX_MTU} octets, not {mtu}")
@@ -44,8 +48,10 @@ class Server:
         self.on_event = on_event
         self.verify_signature = verify_signature
         self.prepare_queue_limit = prepare_queue_limit
+        self._aes_cmac = aes_cmac
         self._clients: dict[str, ClientState] = {}
         self._bearers: list[ServerBearer] = []
+        self._update_hash()
 
     @property
     def bearers(self) -> tuple["ServerBearer", ...]:
@@ -66,6 +72,37 @@ class Server:
         for subscribed in subscriptions(identity, client.values, restored=True):
             bearer.emit(subscribed)
         return bearer
+
+    def database_changed(self, start: int, end: int) -> None:
+        """The table has changed between those handles: no client knows it any more.
+
+        What clients had configured of attributes that are gone is dropped. The changes are told
+        of by :meth:`ServerBearer.tell_of_changes`, which is for the caller to send.
+        """
+        self._update_hash()
+        for identity, client in self._clients.items():
+            for attribute in [one for one in client.values if self._is_gone(one)]:
+                value = client.values.pop(attribute)
+                owner = attribute.characteristic
+                enabled = attribute.type == CCCD and owner is not None and value[0]
+                if owner and enabled and client.bearers and self.on_event is not None:
+                    self.on_event(Unsubscribed(identity, owner.value))
+            caching.note_change(self.table, client, start, end)
+            self.follow(client)
+
+    def follow(self, client: ClientState) -> None:
+        """Have all bearers of a client answer by what it knows of the database."""
+        for bearer in self._bearers:
+            if bearer._client is client:
+                bearer.follow_client()
+
+    def _is_gone(self, attribute: Attribute) -> bool:
+        return self.table.get(attribute.handle) is not attribute
+
+    def _update_hash(self) -> None:
+        if self._aes_cmac is not None:
+            for attribute in self.table.of_type(DATABASE_HASH):
+                attribute.value = self.table.database_hash(self._aes_cmac)
 
     def forget(self, identity: str) -> None:
         """Drop what is kept for a client that is not connected: its bond is gone."""

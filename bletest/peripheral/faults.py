@@ -84,17 +84,25 @@ class Saboteur:
         station = self._peripheral.station
         assert station is not None  # only a device that is up has PDUs
         if not self.plan.handles:
-            self.plan.handles = {one.handle: one.name for one in self._peripheral.table if one.name}
-            self.plan.cccds = {
-                one.attribute.cccd.handle: one.path
-                for one in self._peripheral
-                if one.attribute.cccd is not None
-            }
+            self._look_up_handles()
         station.host.on_att_server_pdu = self.receive
         if station.controller is not None:
             station.controller.refuse_connection = self._on_connection_request
         for link in self._peripheral.links:
             self.adopt(link)
+
+    def _look_up_handles(self) -> None:
+        self.plan.handles = {one.handle: one.name for one in self._peripheral.table if one.name}
+        self.plan.cccds = {
+            one.attribute.cccd.handle: one.path
+            for one in self._peripheral
+            if one.attribute.cccd is not None
+        }
+
+    def on_database_changed(self) -> None:
+        """Handles have moved: what is planned for an attribute follows it."""
+        if self.plan.handles:
+            self._look_up_handles()
 
     def _watch(self, fault: Fault) -> None:
         if fault.spec.occasion is not Occasion.AT or fault.fired or fault.seen:

@@ -1,14 +1,15 @@
 """One connected client of an emulated device: its bearer, its security, its timers."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from bumble.device import Connection
 from bumble.keys import PairingKeys
 
 from bletest.att.access import LinkSecurity
 from bletest.att.server import ServerBearer
+from bletest.link.smp import PairingSession
 from bletest.peripheral.security import Bond, Bonds
 
 
@@ -41,22 +42,42 @@ class ClientLink:
 
     def _on_encryption_change(self) -> None:
         self.security.encrypted = bool(self.connection.is_encrypted)
-        self.security.key_size = self.connection.encryption_key_size
+        self.security.key_size = self._key_size()
         bond = self._bonds.get(self.identity)
         if bond is not None:
             self.security.authenticated = bond.authenticated
             self.security.secure_connections = bond.secure_connections
+        self.tell_of_changes()
+
+    def _key_size(self) -> int:
+        """Return how long the key in use is, in octets; 0 on a plain link.
+
+        A virtual controller never says so: it is what pairing has agreed on, now or before.
+        """
+        if not self.security.encrypted:
+            return 0
+        session = self._session()
+        if session is not None:
+            return session.key_size
+        bond = self._bonds.get(self.identity)
+        return bond.key_size if bond is not None else self.connection.encryption_key_size or 16
+
+    def _session(self) -> PairingSession | None:
+        sessions = self.connection.device.smp_manager.sessions
+        return cast("PairingSession | None", sessions.get(self.connection.handle))
 
     def _on_pairing(self, keys: PairingKeys) -> None:
         ltk = keys.ltk or keys.ltk_peripheral
         bond = Bond(
             authenticated=bool(ltk is not None and ltk.authenticated),
             secure_connections=bool(self.connection.sc),
+            key_size=self._key_size() or 16,
+            csrk=keys.csrk.value if keys.csrk is not None else None,
         )
         self.security.authenticated = bond.authenticated
         self.security.secure_connections = bond.secure_connections
         if ltk is not None:
-            self._bonds[self.identity] = bond
+            self._bonds.keep(self.identity, bond)
             self.security.bonded = True
 
     # Timers
@@ -78,6 +99,29 @@ class ClientLink:
         timer = self._schedules.pop(path, None)
         if timer is not None:
             timer.cancel()
+
+    def tell_of_changes(self) -> None:
+        """Indicate Service Changed if that is due and the client wants it."""
+        if self.security.bonded and not self.security.encrypted:
+            return  # what a bond restored is for the client that has its key
+        pdu = self.bearer.tell_of_changes(asyncio.get_running_loop().time())
+        if pdu is not None:
+            self.send(pdu)
+            self.watch_confirmation()
+
+    def notify_together(self, values: Sequence[tuple[int, bytes]], now: float) -> bool:
+        """Send (handle, value) pairs in one notification; False where that cannot be done."""
+        size = 1 + sum(4 + len(value) for _, value in values)
+        if (
+            len(values) < 2
+            or size > self.bearer.mtu
+            or not self.bearer.takes_multiple_notifications
+        ):
+            return False
+        pdu = self.bearer.notify_multiple(values, now)
+        if pdu is not None:
+            self.send(pdu)
+        return pdu is not None
 
     def watch_confirmation(self) -> None:
         """Arm the one timer that ends the bearer when an indication is never confirmed."""

@@ -1,12 +1,20 @@
 """From a profile to the attribute table of its emulated device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bletest.att.access import OPEN
 from bletest.att.database import AttributeTable, Characteristic, Service
 from bletest.att.handlers import AttributeHandler
-from bletest.profile.spec import CharacteristicSpec, Profile, ServiceSpec
-from bletest.uuids import APPEARANCE, DEVICE_NAME, GAP_SERVICE, GATT_SERVICE
+from bletest.profile.spec import CharacteristicSpec, GattSpec, Profile, ServiceSpec
+from bletest.uuids import (
+    APPEARANCE,
+    CLIENT_SUPPORTED_FEATURES,
+    DATABASE_HASH,
+    DEVICE_NAME,
+    GAP_SERVICE,
+    GATT_SERVICE,
+    SERVICE_CHANGED,
+)
 
 HandlerFor = Callable[[CharacteristicSpec], AttributeHandler]
 
@@ -28,21 +36,48 @@ def build_table(
             APPEARANCE, {"read"}, profile.device.appearance.to_bytes(2, "little")
         )
     if GATT_SERVICE not in described:
-        table.add_service(GATT_SERVICE)
+        _add_gatt_service(table, profile.device.gatt)
     by_path: dict[str, Characteristic] = {}
     services: dict[str, Service] = {}
     for spec in _included_first(profile.services):
-        service = table.add_service(
-            spec.uuid,
-            primary=spec.primary,
-            includes=[services[path] for path in spec.includes],
-            name=spec.path,
-        )
-        services[spec.path] = service
-        for characteristic in spec.characteristics:
-            by_path[characteristic.path] = _add(table, characteristic, handler_for(characteristic))
-    _point_aggregates(profile, table, by_path)
+        services[spec.path] = add_service(table, spec, services, handler_for, by_path)
+    point_aggregates(profile, table)
     return table, by_path
+
+
+def add_service(
+    table: AttributeTable,
+    spec: ServiceSpec,
+    services: Mapping[str, Service],
+    handler_for: HandlerFor,
+    by_path: dict[str, Characteristic],
+) -> Service:
+    """Put a service at the end of the table, and its characteristics into ``by_path``.
+
+    ``services`` holds those that it includes, by path.
+    """
+    service = table.add_service(
+        spec.uuid,
+        primary=spec.primary,
+        includes=[services[path] for path in spec.includes],
+        name=spec.path,
+    )
+    for characteristic in spec.characteristics:
+        by_path[characteristic.path] = _add(table, characteristic, handler_for(characteristic))
+    return service
+
+
+def _add_gatt_service(table: AttributeTable, gatt: GattSpec) -> None:
+    """Add the GATT service with what the profile says of it (Vol 3, Part G, 7)."""
+    table.add_service(GATT_SERVICE)
+    if gatt.service_changed:
+        table.add_characteristic(SERVICE_CHANGED, {"indicate"}, bytes(4))
+    if gatt.robust_caching or gatt.multiple_notifications:
+        table.add_characteristic(
+            CLIENT_SUPPORTED_FEATURES, {"read", "write"}, b"\x00", min_length=1
+        )
+    if gatt.robust_caching:
+        table.add_characteristic(DATABASE_HASH, {"read"}, bytes(16))
 
 
 def _included_first(services: tuple[ServiceSpec, ...]) -> list[ServiceSpec]:
@@ -90,14 +125,14 @@ def _add(
     return characteristic
 
 
-def _point_aggregates(
-    profile: Profile, table: AttributeTable, by_path: dict[str, Characteristic]
-) -> None:
+def point_aggregates(profile: Profile, table: AttributeTable) -> None:
     """Fill in the handles that Aggregate Format descriptors list, now that all are given."""
     by_name = {attribute.name: attribute for attribute in table}
     for spec in profile.characteristics():
         for descriptor in spec.descriptors:
-            if descriptor.handles_of:
+            if descriptor.handles_of and descriptor.path in by_name:
                 by_name[descriptor.path].value = b"".join(
-                    by_name[path].handle.to_bytes(2, "little") for path in descriptor.handles_of
+                    by_name[path].handle.to_bytes(2, "little")
+                    for path in descriptor.handles_of
+                    if path in by_name
                 )

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 from bumble import hci
 from bumble.core import BaseBumbleError
+from bumble.crypto.cryptography import aes_cmac
 from bumble.device import AdvertisingType, Connection
 from bumble.keys import PairingKeys
 
@@ -23,6 +24,7 @@ from bletest.errors import UnknownAttribute
 from bletest.faults import FaultPlan
 from bletest.link.station import Station
 from bletest.link.time_source import clock_of
+from bletest.peripheral.changes import ChangesDatabase
 from bletest.peripheral.characteristic import Answer, ServerCharacteristic
 from bletest.peripheral.faults import Saboteur
 from bletest.peripheral.links import ClientLink
@@ -39,7 +41,7 @@ GOODBYE = 2.0
 """Seconds that ending advertising and links may take."""
 
 
-class VirtualPeripheral(InTheWorld):
+class VirtualPeripheral(InTheWorld, ChangesDatabase):
     """A device as its profile describes it, on the virtual air or on a real controller.
 
     ``peripheral["body_sensor_location"]`` is a characteristic by id, path or name. ``failures``
@@ -76,7 +78,13 @@ class VirtualPeripheral(InTheWorld):
         for path, characteristic in by_path.items():
             self._characteristics[path].stand_behind(characteristic)
         self.table = table
-        self.server = Server(table, mtu=profile.device.mtu, on_event=self._on_server_event)
+        self.server = Server(
+            table,
+            mtu=profile.device.mtu,
+            on_event=self._on_server_event,
+            verify_signature=self._bonds.verify,
+            aes_cmac=aes_cmac,
+        )
         self.faults = FaultPlan(profile)
         self._paused: asyncio.TimerHandle | None = None
         self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
@@ -150,7 +158,7 @@ class VirtualPeripheral(InTheWorld):
         self._station = station
         self._time = clock_of(asyncio.get_running_loop())
         device = station.device
-        device.pairing_config_factory = partial(pairing_config, self.profile.security)
+        device.pairing_config_factory = partial(pairing_config, self.profile)
         device.on("connection", self._on_connection)
         station.host.on_att_server_pdu = self.receive
         # A device that asks nothing has no use for responses; bumble would wonder about them.
@@ -409,6 +417,27 @@ class VirtualPeripheral(InTheWorld):
         if pdu is not None:
             link.send(pdu)
         characteristic.on_sent()
+
+    def notify_together(self, values: Mapping[str, bytes]) -> None:
+        """Send values of several characteristics to every subscriber, in one PDU if it can be.
+
+        It can where a client takes Multiple Handle Value Notifications, has enabled
+        notifications of two of them or more, and ATT_MTU has room; else they go one by one.
+        """
+        for client, link in tuple(self._links.items()):
+            wanted = [
+                (self[name], octets)
+                for name, octets in values.items()
+                if self[name].subscribers.get(client) is ReplyKind.NOTIFICATION
+                and link.bearer.notifies(self[name].attribute.value.handle)
+            ]
+            tuples = [(one.attribute.value.handle, octets) for one, octets in wanted]
+            if link.notify_together(tuples, self._time()):
+                for characteristic, _ in wanted:
+                    characteristic.on_sent()
+            else:
+                for characteristic, octets in wanted:
+                    self.send(client, characteristic, octets)
 
     def send_later(self, client: str, sending: Sending) -> None:
         """Send what a rule says, after the response to the write is out."""

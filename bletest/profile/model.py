@@ -366,6 +366,15 @@ class ServiceModel(Shape):
     present: Later = None
 
 
+class GattModel(Shape):
+    """What the GATT service offers."""
+
+    service_changed: Boolean | None = None
+    robust_caching: Boolean = False
+    multiple_notifications: Boolean = False
+    eatt: Later = None
+
+
 class DeviceModel(Shape):
     """The device as such."""
 
@@ -374,7 +383,7 @@ class DeviceModel(Shape):
     mtu: Annotated[int, *_integer(23, 517)] = 247
     connections: Annotated[int, *_integer(1, 20)] = 1
     address: Annotated[str | None, *_read_by(scalars.read_address, type="string")] = None
-    gatt: Later = None
+    gatt: GattModel = GattModel()
     advertise_while_connected: Boolean = True
 
 

@@ -42,6 +42,7 @@ from bletest.profile.spec import (
     CharacteristicSpec,
     DescriptorSpec,
     DeviceSpec,
+    GattSpec,
     NotifySpec,
     Profile,
     SecuritySpec,
@@ -103,6 +104,7 @@ class _Resolver:
             connections=model.device.connections,
             address=model.device.address,
             advertise_while_connected=model.device.advertise_while_connected,
+            gatt=self._gatt(),
         )
         expectation_ = DeviceExpectation(
             name=model.name,
@@ -170,6 +172,21 @@ class _Resolver:
                     "remove one of the two",
                 )
             seen.add(read(name))
+
+    def _gatt(self) -> GattSpec:
+        model = self.model.device.gatt
+        if model.robust_caching and model.service_changed is False:
+            # A bonded client could not be told that its picture is out of date.
+            self.shaped.mistake(
+                ("device", "gatt", "service_changed"),
+                "robust caching needs Service Changed",
+                "remove `service_changed: false`",
+            )
+        return GattSpec(
+            service_changed=bool(model.service_changed) or model.robust_caching,
+            robust_caching=model.robust_caching,
+            multiple_notifications=model.multiple_notifications,
+        )
 
     def _security(self) -> SecuritySpec:
         model = self.model.security

@@ -19,14 +19,27 @@ MAXIMUM_LENGTH = 512
 
 
 @dataclass(frozen=True, slots=True)
+class GattSpec:
+    """What the device's GATT service offers, each as a characteristic or a bit of one (Part G, 7).
+
+    ``service_changed``: Service Changed. ``robust_caching``: Client Supported Features and the
+    Database Hash. ``multiple_notifications``: Client Supported Features.
+    """
+
+    service_changed: bool = False
+    robust_caching: bool = False
+    multiple_notifications: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceSpec:
     """The device as such.
 
     ``name`` is the GAP Device Name and ``appearance`` the GAP Appearance (16 bits). ``mtu`` is
     the ATT_MTU the device offers, 23 to 517 octets; ``connections`` the number of links it
     serves at a time, ``advertise_while_connected`` whether it advertises on while it has one and
-    could have another. ``address`` is a static random or public address written
-    ``C0:11:22:33:44:55``, None for a fresh one.
+    could have another. ``gatt`` is what its GATT service has. ``address`` is a static random or
+    public address written ``C0:11:22:33:44:55``, None for a fresh one.
     """
 
     name: str
@@ -35,6 +48,7 @@ class DeviceSpec:
     connections: int = 1
     address: str | None = None
     advertise_while_connected: bool = True
+    gatt: GattSpec = GattSpec()
 
 
 @dataclass(frozen=True, slots=True)
