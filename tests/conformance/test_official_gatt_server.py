@@ -1,0 +1,21 @@
+"""The emulated device against every official GATT server case that LE can carry."""
+
+import pytest
+
+from tests.conformance import official, page
+
+
+@pytest.mark.parametrize(
+    "identifier", [one.id for one in official.catalogue() if one.id in official.CASES]
+)
+def test_the_emulated_server_passes(identifier, record_property):
+    official.run(identifier)
+    record_property("official_case", identifier)
+
+
+def test_every_case_that_is_written_is_in_the_catalogue():
+    assert official.CASES.keys() <= {one.id for one in official.catalogue()}
+
+
+def test_the_page_says_what_the_cases_say():
+    assert page.PAGE.read_text(encoding="utf-8") == page.render()
