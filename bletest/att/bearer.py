@@ -64,6 +64,7 @@ class ServerBearer:
         "_promises",
         "_queue",
         "_released",
+        "enhanced",
         "identity",
         "mtu",
         "security",
@@ -71,9 +72,17 @@ class ServerBearer:
     )
 
     def __init__(
-        self, server: "Server", identity: str, client: ClientState, security: LinkSecurity, mtu: int
+        self,
+        server: "Server",
+        identity: str,
+        client: ClientState,
+        security: LinkSecurity,
+        mtu: int,
+        *,
+        enhanced: bool = False,
     ) -> None:
         self.server = server
+        self.enhanced = enhanced
         self.identity = identity
         self.security = security
         self.mtu = mtu
@@ -400,7 +409,12 @@ class ServerBearer:
     # What each opcode does
 
     def _exchange_mtu(self, pdu: bytes, now: float) -> bytes | None:
-        """3.4.2: once a connection. A second exchange is answered and changes nothing."""
+        """3.4.2: once a connection. A second exchange is answered and changes nothing.
+
+        An enhanced bearer has the MTU of its channel, and no such request.
+        """
+        if self.enhanced:
+            return self._not_supported(pdu, now)
         if len(pdu) != 3:
             return _malformed(pdu)
         if not self._mtu_exchanged:
@@ -467,8 +481,8 @@ class ServerBearer:
         return self._run(pdu[0], answers.write(self, attribute, value, WriteOperation.COMMAND))
 
     def _signed_write(self, pdu: bytes, now: float) -> bytes | None:
-        """3.4.5.4: whatever is wrong with it, it is ignored."""
-        if not 15 <= len(pdu) <= self.mtu:
+        """3.4.5.4: whatever is wrong with it, it is ignored; so is any on an enhanced bearer."""
+        if self.enhanced or not 15 <= len(pdu) <= self.mtu:
             return None
         attribute = self._attributes.get(pdu[1] | pdu[2] << 8)
         verify = self.server.verify_signature

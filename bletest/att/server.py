@@ -59,16 +59,24 @@ class Server:
         return tuple(one for one in self._bearers if not one.closed)
 
     def connect(
-        self, identity: str, security: LinkSecurity, *, mtu: int = DEFAULT_MTU
+        self,
+        identity: str,
+        security: LinkSecurity,
+        *,
+        mtu: int = DEFAULT_MTU,
+        enhanced: bool = False,
     ) -> "ServerBearer":
-        """Open the bearer of a new link.
+        """Open the bearer of a new link, or an ``enhanced`` one of a link that has one already.
 
         ``identity`` names the client the same way every time it comes. ``security`` is the
         link's own object: whoever changes it there changes what this bearer allows.
         """
         client = self._clients.setdefault(identity, ClientState())
-        bearer = ServerBearer(self, identity, client, security, mtu)
+        is_new_link = not client.bearers
+        bearer = ServerBearer(self, identity, client, security, mtu, enhanced=enhanced)
         self._bearers.append(bearer)
+        if not is_new_link:
+            return bearer
         for subscribed in subscriptions(identity, client.values, restored=True):
             bearer.emit(subscribed)
         return bearer

@@ -17,7 +17,7 @@ class ClientLink:
     """The device's end of one connection. ``identity`` is the client's address.
 
     ``transmit`` puts one ATT PDU on the air. ``send`` is what the device sends with: the same,
-    unless somebody stands between.
+    unless somebody stands between. ``enhanced`` are the enhanced bearers, with what sends on each.
     """
 
     bearer: ServerBearer
@@ -26,12 +26,25 @@ class ClientLink:
         self.identity = identity
         self.connection = connection
         self.security = LinkSecurity(bonded=identity in bonds)
+        self.enhanced: dict[ServerBearer, Callable[[bytes], None]] = {}
         self._bonds = bonds
         self._schedules: dict[str, asyncio.TimerHandle] = {}
         self._confirmation: asyncio.TimerHandle | None = None
         host: Any = connection.device.host  # an AttHost, of which bumble knows nothing
         self.transmit: Callable[[bytes], None] = host.att_sender(connection.handle)
         self.send = self.transmit
+
+    def send_on(self, bearer: ServerBearer, pdu: bytes) -> None:
+        """Send on one of the bearers of this link; nothing is sent on one that is closed."""
+        if bearer is self.bearer:
+            self.send(pdu)
+        elif bearer in self.enhanced:
+            self.enhanced[bearer](pdu)
+
+    def close_enhanced(self, bearer: ServerBearer) -> None:
+        """An enhanced bearer's channel is gone."""
+        self.enhanced.pop(bearer, None)
+        bearer.close()
 
     # Security
 
@@ -142,4 +155,6 @@ class ClientLink:
             self.stop(path)
         if self._confirmation is not None:
             self._confirmation.cancel()
+        for bearer in tuple(self.enhanced):
+            self.close_enhanced(bearer)
         self.bearer.close()

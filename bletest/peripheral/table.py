@@ -13,8 +13,12 @@ from bletest.uuids import (
     DEVICE_NAME,
     GAP_SERVICE,
     GATT_SERVICE,
+    SERVER_SUPPORTED_FEATURES,
     SERVICE_CHANGED,
 )
+
+EATT_SUPPORTED = b"\x01"
+"""Server Supported Features with the one bit it has (Vol 3, Part G, 7.4)."""
 
 HandlerFor = Callable[[CharacteristicSpec], AttributeHandler]
 
@@ -72,12 +76,14 @@ def _add_gatt_service(table: AttributeTable, gatt: GattSpec) -> None:
     table.add_service(GATT_SERVICE)
     if gatt.service_changed:
         table.add_characteristic(SERVICE_CHANGED, {"indicate"}, bytes(4))
-    if gatt.robust_caching or gatt.multiple_notifications:
+    if gatt.robust_caching or gatt.multiple_notifications or gatt.eatt:
         table.add_characteristic(
             CLIENT_SUPPORTED_FEATURES, {"read", "write"}, b"\x00", min_length=1
         )
     if gatt.robust_caching:
         table.add_characteristic(DATABASE_HASH, {"read"}, bytes(16))
+    if gatt.eatt:
+        table.add_characteristic(SERVER_SUPPORTED_FEATURES, {"read"}, EATT_SUPPORTED)
 
 
 def _included_first(services: tuple[ServiceSpec, ...]) -> list[ServiceSpec]:

@@ -22,10 +22,12 @@ from bletest.behaviour import Sending
 from bletest.contracts.events import EventSink, Note, nowhere
 from bletest.errors import UnknownAttribute
 from bletest.faults import FaultPlan
+from bletest.link import enhanced
 from bletest.link.station import Station
 from bletest.link.time_source import clock_of
 from bletest.peripheral.changes import ChangesDatabase
 from bletest.peripheral.characteristic import Answer, ServerCharacteristic
+from bletest.peripheral.enhanced import enhanced_bearers
 from bletest.peripheral.faults import Saboteur
 from bletest.peripheral.links import ClientLink
 from bletest.peripheral.security import Bonds, pairing_config
@@ -163,6 +165,9 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         station.host.on_att_server_pdu = self.receive
         # A device that asks nothing has no use for responses; bumble would wonder about them.
         station.host.on_att_client_pdu = lambda _handle, _pdu: None
+        if self.profile.device.gatt.eatt:
+            mtu = self.profile.device.mtu
+            enhanced.offer(device, enhanced_bearers(self.server, mtu, self.link_of))
         self._saboteur.start()
         await self._advertise()
 
@@ -196,6 +201,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         for link in tuple(self._links.values()):
             self._close(link)
         station.host.on_att_server_pdu = station.host.on_att_client_pdu = None
+        enhanced.offer(station.device, None)
         if station.controller is not None:
             station.controller.refuse_connection = None
         station.device.remove_listener("connection", self._on_connection)
@@ -481,8 +487,8 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
                 undo[0].value = undo[1]
         response = bearer.complete(deferred, result, _now())
         link = self._links.get(bearer.identity)
-        if response is not None and link is not None and link.bearer is bearer:
-            link.send(response)
+        if response is not None and link is not None:
+            link.send_on(bearer, response)
 
     def run_handler(self, call: Callable[[], Answer | Awaitable[Answer]]) -> None:
         """Run a handler whose answer nobody waits for."""

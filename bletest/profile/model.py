@@ -372,7 +372,7 @@ class GattModel(Shape):
     service_changed: Boolean | None = None
     robust_caching: Boolean = False
     multiple_notifications: Boolean = False
-    eatt: Later = None
+    eatt: Boolean = False
 
 
 class DeviceModel(Shape):

@@ -186,6 +186,7 @@ class _Resolver:
             service_changed=bool(model.service_changed) or model.robust_caching,
             robust_caching=model.robust_caching,
             multiple_notifications=model.multiple_notifications,
+            eatt=model.eatt,
         )
 
     def _security(self) -> SecuritySpec:

@@ -23,12 +23,14 @@ class GattSpec:
     """What the device's GATT service offers, each as a characteristic or a bit of one (Part G, 7).
 
     ``service_changed``: Service Changed. ``robust_caching``: Client Supported Features and the
-    Database Hash. ``multiple_notifications``: Client Supported Features.
+    Database Hash. ``multiple_notifications``: Client Supported Features. ``eatt``: that,
+    Server Supported Features, and enhanced bearers on encrypted links.
     """
 
     service_changed: bool = False
     robust_caching: bool = False
     multiple_notifications: bool = False
+    eatt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self
 
-from bumble import hci, smp
+from bumble import hci, l2cap, smp
 from bumble.controller import Controller
 from bumble.device import Connection, Device
 from bumble.host import Host
@@ -14,6 +14,7 @@ from bumble.pairing import PairingConfig, PairingDelegate
 from bletest.link.virtual import VirtualLink
 
 ATT_CID = 4
+EATT_PSM = 0x27
 CSRK = bytes(range(0xA0, 0xB0))
 """The signature resolving key that every raw central hands out where it bonds."""
 
@@ -41,6 +42,36 @@ class _Pairing(smp.Session):
         if isinstance(command, smp.SMP_Signing_Information_Command):
             command = smp.SMP_Signing_Information_Command(signature_key=CSRK)
         super().send_command(command)
+
+
+class EnhancedBearer:
+    """An enhanced ATT bearer of a raw central."""
+
+    def __init__(self, channel: l2cap.LeCreditBasedChannel) -> None:
+        self.channel = channel
+        self.received: asyncio.Queue[bytes] = asyncio.Queue()
+        channel.sink = self.received.put_nowait
+
+    def send(self, pdu: bytes) -> None:
+        """Send any octets as one SDU."""
+        self.channel.write(pdu)
+
+    async def request(self, pdu: bytes, *, within: float = 5.0) -> bytes | None:
+        """Send and return what comes next, None for silence."""
+        self.send(pdu)
+        return await self.next(within=within)
+
+    async def next(self, *, within: float = 5.0) -> bytes | None:
+        """Return the next PDU, None if there is none in time."""
+        try:
+            async with asyncio.timeout(within):
+                return await self.received.get()
+        except TimeoutError:
+            return None
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self.channel.disconnect()
 
 
 class RawCentral:
@@ -122,6 +153,17 @@ class RawCentral:
         """Encrypt the link with the key of the bond."""
         await self.connection.encrypt()
         await asyncio.sleep(0.1)
+
+    async def open_enhanced(
+        self, count: int, *, mtu: int = 64, mps: int = 64, credits: int = 8
+    ) -> list[EnhancedBearer]:
+        """Open enhanced ATT bearers; raises bumble's L2capError where they are refused."""
+        channels = await self.device.l2cap_channel_manager.create_enhanced_credit_based_channels(
+            self.connection,
+            l2cap.LeCreditBasedChannelSpec(psm=EATT_PSM, mtu=mtu, mps=mps, max_credits=credits),
+            count,
+        )
+        return [EnhancedBearer(channel) for channel in channels]
 
     def _on_att(self, _handle: int, pdu: bytes) -> None:
         queue = self.notifications if pdu[0] in _SERVER_ONLY else self._responses

@@ -10,6 +10,7 @@ from tests.conformance.official import (  # noqa: F401  (each registers its case
     caching,
     configuring,
     discovering,
+    enhanced,
     reading_writing,
     refusing,
 )
