@@ -134,6 +134,13 @@ async def cancelled_write(lab: Lab) -> None:
     assert await tester.ask(b"\x18\x00") == b"\x19"
     assert await tester.ask(b"\x18\x01") == b"\x19"
     assert await tester.read_long(tester.at("second_long")) == b"b" * 60
+    # A link that ends cancels too, also that of a client with a bond.
+    await tester.pair()
+    await tester.prepare(tester.at("second_long"), 0, b"cancelled")
+    await tester.disconnect()
+    await tester.connect()
+    assert await tester.ask(b"\x18\x01") == b"\x19"
+    assert await tester.read_long(tester.at("second_long")) == b"b" * 60
 
 
 @case("GATT/SR/GAW/BV-08-C")
