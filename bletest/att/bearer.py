@@ -221,6 +221,8 @@ class ServerBearer:
 
     def follow_client(self) -> None:
         """What the client knows of the database has changed: answer it accordingly."""
+        if not self._client.aware and self.features & caching.ROBUST_CACHING_BIT:
+            self._queue.clear()  # it would not know what these indications are of
         if self._dispatch is _LIVE or self._dispatch is _UNAWARE:
             self._dispatch = _LIVE if self._client.aware else _UNAWARE
 
