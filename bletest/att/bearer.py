@@ -3,33 +3,29 @@
 A bearer looks up the function of an opcode in a table of 256. What can be answered from a
 stored value by anyone is answered right there, in well under a microsecond. Everything else
 comes from :mod:`bletest.att.answers`, where a generator may pause for a handler's promise. A
-bearer that owes a response, and one that is dead, use another table.
+bearer that owes a response, and one that is dead, use another table. What it sends by itself is
+in :mod:`bletest.att.sending`.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from bletest.att import answers, caching, pdu
 from bletest.att.access import OPEN, LinkSecurity
 from bletest.att.client_state import ClientState, Part, subscriptions
 from bletest.att.codes import ErrorCode
-from bletest.att.database import INDICATE_BIT, NOTIFY_BIT, Attribute, Characteristic
+from bletest.att.database import Attribute
 from bletest.att.handlers import AttRefusal, Deferred, WriteOperation
-from bletest.att.security import refusal
+from bletest.att.sending import SendingBearer
 from bletest.att.server_events import (
-    Confirmed,
     HandlerFailed,
     MtuExchanged,
     Read,
     RequestIgnored,
-    ServerEvent,
-    TransactionTimeout,
-    Truncated,
     Unsubscribed,
     Written,
 )
-from bletest.uuids import CCCD, CLIENT_SUPPORTED_FEATURES
+from bletest.uuids import CCCD
 
 if TYPE_CHECKING:
     from bletest.att.server import Server
@@ -37,38 +33,22 @@ if TYPE_CHECKING:
 DEFAULT_MTU = 23
 """ATT_MTU of an LE bearer before it is exchanged, and the least there is (Part G, 5.2.1)."""
 
-TRANSACTION_TIMEOUT = 30.0
-"""Seconds (Vol 3, Part F, 3.3.3)."""
-
-MULTIPLE_NOTIFICATIONS_BIT = 0x04
-"""Client Supported Features, octet 0 (Vol 3, Part G, 7.2)."""
-
 Answer: TypeAlias = bytes | AttRefusal | BaseException | None
 """What a handler's promise is kept with."""
 
 
-class ServerBearer:
+class ServerBearer(SendingBearer):
     """The ATT bearer of one client. Made by :meth:`Server.connect`; ``now`` is in seconds.
 
     ``mtu`` may be written: a client engine on the same link shares ATT_MTU with this one.
     """
 
     __slots__ = (
-        "_attributes",
-        "_awaiting",
-        "_client",
-        "_deadline",
         "_dispatch",
-        "_emit",
         "_mtu_exchanged",
         "_promises",
-        "_queue",
         "_released",
         "enhanced",
-        "identity",
-        "mtu",
-        "security",
-        "server",
     )
 
     def __init__(
@@ -81,20 +61,11 @@ class ServerBearer:
         *,
         enhanced: bool = False,
     ) -> None:
-        self.server = server
+        super().__init__(server, identity, client, security, mtu)
         self.enhanced = enhanced
-        self.identity = identity
-        self.security = security
-        self.mtu = mtu
-        self._client = client
-        self._attributes = server.table.by_handle
-        self._emit = server.on_event
         self._dispatch = _LIVE if client.aware else _UNAWARE
         self._mtu_exchanged = False
         self._promises: dict[Deferred, tuple[int, answers.Process]] = {}
-        self._awaiting: tuple[int, bytes] | None = None
-        self._queue: deque[tuple[int, bytes]] = deque()
-        self._deadline: float | None = None
         self._released = False
         client.bearers += 1
 
@@ -108,12 +79,7 @@ class ServerBearer:
     @property
     def closed(self) -> bool:
         """Whether nothing more will be sent: closed, or a confirmation never came."""
-        return self._dispatch is _DEAD
-
-    @property
-    def deadline(self) -> float | None:
-        """When :meth:`expire` is due, in seconds; None while nothing is awaited."""
-        return self._deadline
+        return self._dead
 
     def receive(self, pdu: bytes, now: float) -> bytes | None:
         """Take a PDU; return the PDU to send, None for silence and for a deferred answer.
@@ -124,100 +90,6 @@ class ServerBearer:
         if not pdu:
             return None
         return self._dispatch[pdu[0]](self, pdu, now)
-
-    def notify(self, handle: int, value: bytes, now: float) -> bytes | None:
-        """Return a Handle Value Notification, None on a closed bearer.
-
-        The value is cut to ATT_MTU - 3 octets (Vol 3, Part F, 3.4.7.1), which is told as an
-        event. Whether the client has enabled it is not looked at: ask :meth:`notifies`.
-        """
-        if self._dispatch is _DEAD:
-            return None
-        if len(value) > self.mtu - 3:
-            value = self._fitting(handle, value)
-        return b"\x1b" + handle.to_bytes(2, "little") + value
-
-    def notification(self, characteristic: Characteristic, value: bytes) -> bytes | None:
-        """Return a Handle Value Notification if the client wants it and its link may have it.
-
-        None otherwise, and on a closed bearer: :meth:`notifies` and :meth:`notify` in one.
-        """
-        cccd = characteristic.cccd
-        if cccd is None or self._dispatch is _DEAD:
-            return None
-        client = self._client
-        if not client.values.get(cccd, cccd.value)[0] & NOTIFY_BIT:
-            return None
-        if not client.aware and self.features & caching.ROBUST_CACHING_BIT:
-            return None
-        if cccd.write is not OPEN and cccd.write and refusal(cccd.write, self.security):
-            return None
-        handle = characteristic.value.handle
-        if len(value) > self.mtu - 3:
-            value = self._fitting(handle, value)
-        return b"\x1b" + handle.to_bytes(2, "little") + value
-
-    def notify_multiple(self, values: Sequence[tuple[int, bytes]], now: float) -> bytes | None:
-        """Return a Multiple Handle Value Notification, None on a closed bearer.
-
-        Raises :class:`ValueError` where the client has not said that it takes them, for fewer
-        than two values, and for values that do not fit: none may be cut (3.4.7.4).
-        """
-        if self._dispatch is _DEAD:
-            return None
-        if not self.takes_multiple_notifications:
-            raise ValueError(f"{self.identity} does not take multiple notifications")
-        message = pdu.MultipleHandleValueNotification(tuple(values)).to_bytes()
-        if len(values) < 2 or len(message) > self.mtu:
-            raise ValueError(f"{len(values)} values in {len(message)} octets, ATT_MTU {self.mtu}")
-        return message
-
-    def indicate(self, handle: int, value: bytes, now: float) -> bytes | None:
-        """Return a Handle Value Indication; None if it is queued, or the bearer is closed.
-
-        One indication at a time may be unconfirmed (3.3.2); the others wait in order. Whether
-        the client has enabled it is not looked at: ask :meth:`indicates`.
-        """
-        if self._dispatch is _DEAD:
-            return None
-        if self._awaiting is not None:
-            self._queue.append((handle, value))
-            return None
-        return self._indication(handle, value, now)
-
-    def notifies(self, handle: int) -> bool:
-        """Whether the client wants notifications of that value, and its link may have them."""
-        return bool(self._configuration(handle) & NOTIFY_BIT)
-
-    def indicates(self, handle: int) -> bool:
-        """Whether the client wants indications of that value, and its link may have them."""
-        return bool(self._configuration(handle) & INDICATE_BIT)
-
-    @property
-    def features(self) -> int:
-        """What the client has written to Client Supported Features, octet 0."""
-        found = self.server.table.of_type(CLIENT_SUPPORTED_FEATURES)
-        value = self.stored(found[0]) if found else b""
-        return value[0] if value else 0
-
-    @property
-    def takes_multiple_notifications(self) -> bool:
-        """Whether the client has set that bit in Client Supported Features."""
-        return bool(self.features & MULTIPLE_NOTIFICATIONS_BIT)
-
-    def tell_of_changes(self, now: float) -> bytes | None:
-        """Return the Service Changed indication that is due; None if none is, or not yet.
-
-        Where another indication is unconfirmed, its confirmation releases this one.
-        """
-        if self._dispatch is _DEAD or self._awaiting is not None:
-            return None
-        attribute = caching.service_changed(self.server.table)
-        value = caching.stale_value(self._client)
-        if attribute is None or value is None or not self.indicates(attribute.handle):
-            return None
-        self._client.telling = True
-        return self._indication(attribute.handle, value, now)
 
     def follow_client(self) -> None:
         """What the client knows of the database has changed: answer it accordingly."""
@@ -245,14 +117,6 @@ class ServerBearer:
             late = answer if isinstance(answer, Exception) else answers.Escaped(answer)
             return self._resume(opcode, process, lambda: process.throw(late))
         return self._resume(opcode, process, lambda: process.send(answer))
-
-    def expire(self, now: float) -> None:
-        """Kill the bearer if the confirmation is overdue; nothing more is sent on it (3.3.3)."""
-        if self._deadline is None or now < self._deadline or self._awaiting is None:
-            return
-        handle = self._awaiting[0]
-        self._stop()
-        self.emit(TransactionTimeout(self.identity, handle))
 
     def identify(self, identity: str) -> None:
         """The client turns out to be ``identity``: pairing told its identity address.
@@ -298,17 +162,6 @@ class ServerBearer:
                 self.emit(Unsubscribed(self.identity, ended.attribute, closed=True))
 
     # What the answers are made of
-
-    def emit(self, event: ServerEvent) -> None:
-        """Tell the server's listener, if there is one."""
-        if self._emit is not None:
-            self._emit(event)
-
-    def stored(self, attribute: Attribute) -> bytes:
-        """Return the stored value as this client sees it."""
-        if attribute.per_client:
-            return self._client.values.get(attribute, attribute.value)
-        return attribute.value
 
     def store(self, attribute: Attribute, value: bytes, operation: WriteOperation) -> None:
         """Store a value that was accepted, and tell so."""
@@ -368,45 +221,11 @@ class ServerBearer:
         return None
 
     def _stop(self) -> None:
+        super()._stop()
         self._dispatch = _DEAD
-        self._deadline = None
-        self._awaiting = None
-        self._queue.clear()
         for _, process in self._promises.values():
             process.close()
         self._promises.clear()
-
-    def _fitting(self, handle: int, value: bytes) -> bytes:
-        room = self.mtu - 3
-        if len(value) <= room:
-            return value
-        self.emit(Truncated(self.identity, handle, value, room))
-        return value[:room]
-
-    def _indication(self, handle: int, value: bytes, now: float) -> bytes:
-        sent = self._fitting(handle, value)
-        self._awaiting = (handle, sent)
-        self._deadline = now + TRANSACTION_TIMEOUT
-        return b"\x1d" + handle.to_bytes(2, "little") + sent
-
-    def _configuration(self, handle: int) -> int:
-        attribute = self._attributes.get(handle)
-        characteristic = attribute.characteristic if attribute else None
-        if characteristic is None or characteristic.value is not attribute:
-            return 0
-        cccd = characteristic.cccd
-        if cccd is None:
-            return 0
-        client = self._client
-        if not client.aware and self.features & caching.ROBUST_CACHING_BIT:
-            told_by = caching.service_changed(self.server.table)
-            if told_by is not attribute:
-                return 0
-        # A bonded client may come back on a plain link. What it took encryption to ask for is
-        # not sent in the clear.
-        if cccd.write and cccd.write is not OPEN and refusal(cccd.write, self.security):
-            return 0
-        return self.stored(cccd)[0]
 
     # What each opcode does
 
@@ -498,24 +317,6 @@ class ServerBearer:
         if not genuine:
             return None
         return self._run(pdu[0], answers.write(self, attribute, pdu[3:-12], WriteOperation.SIGNED))
-
-    def _confirmation(self, pdu: bytes, now: float) -> bytes | None:
-        if len(pdu) != 1 or self._awaiting is None:
-            return None
-        handle, value = self._awaiting
-        self._awaiting = self._deadline = None
-        told_by = caching.service_changed(self.server.table)
-        if told_by is not None and told_by.handle == handle:
-            caching.confirmed(self._client)
-            self.server.follow(self._client)
-        self.emit(Confirmed(self.identity, handle, value))
-        # A listener may have sent the next indication itself; the queue then waits for that.
-        changes = self.tell_of_changes(now)
-        if changes is not None:
-            return changes
-        if self._queue and self._awaiting is None:
-            return self._indication(*self._queue.popleft(), now)
-        return None
 
     def _other_request(self, pdu: bytes, now: float) -> bytes | None:
         if len(pdu) > self.mtu:

@@ -8,7 +8,8 @@ nothing that arrives raises.
 from typing import NamedTuple, TypeAlias
 
 from bletest.att import pdu as pdus
-from bletest.att.bearer import DEFAULT_MTU, TRANSACTION_TIMEOUT
+from bletest.att.bearer import DEFAULT_MTU
+from bletest.att.sending import TRANSACTION_TIMEOUT
 
 CONFIRMATION = b"\x1e"
 
