@@ -19,9 +19,7 @@ def sent(opcode: int, handle: int, value: bytes) -> bytes:
     return bytes((opcode,)) + u16(handle) + value
 
 
-async def expect_sent(
-    lab: Lab, tester: Tester, opcode: int, name: str, value: bytes, others: bytes = b""
-) -> None:
+async def expect_sent(lab: Lab, tester: Tester, opcode: int, name: str, value: bytes) -> None:
     """Have the device change a value: this tester is told."""
     lab.device[name].value(value)
     assert await notification(tester) == sent(opcode, tester.at(name), value)

@@ -1,7 +1,9 @@
 """Operations that are refused, and the code they are refused with: GAR and GAW, BI cases."""
 
+import asyncio
 from collections.abc import Callable
 
+from bletest.peripheral.characteristic import Trigger
 from tests.conformance.official.lab import (
     Case,
     Lab,
@@ -174,6 +176,18 @@ async def second_read_before_the_first_response(lab: Lab) -> None:
     assert answers[0] == b"\x0bplain"
     assert answers[1] in (None, b"\x0bfixed")
     assert await tester.read(tester.at("plain")) == b"plain"
+
+    # The same where the first answer takes its time.
+    async def slow(_: object) -> bytes:
+        await asyncio.sleep(2)
+        return b"slow"
+
+    lab.device["plain"].callback(Trigger.READ, slow)
+    tester.send(request)
+    tester.send(b"\x0a" + u16(tester.at("read_only")))
+    assert await tester.response() == b"\x0bslow"
+    assert await tester.response(within=3) in (None, b"\x0bfixed")
+    assert await tester.read(tester.at("plain")) == b"slow"
 
 
 @case("GATT/SR/GAW/BI-09-C")
