@@ -250,11 +250,47 @@ class RampModel(Shape):
     step: Number = 1
 
 
+class SineModel(Shape):
+    """A number that swings between two bounds."""
+
+    of: Annotated[str, *_read_by(scalars.read_text)] = ""
+    low: Annotated[Number, Field(alias="from")]
+    high: Annotated[Number, Field(alias="to")]
+    period: Seconds
+    step: Number = 1
+
+
+class WalkModel(Shape):
+    """A number that goes up or down by chance."""
+
+    of: Annotated[str, *_read_by(scalars.read_text)] = ""
+    start: Annotated[Number, Field(alias="from")]
+    low: Annotated[Number, Field(alias="min")]
+    high: Annotated[Number, Field(alias="max")]
+    step: Number = 1
+    seed: Annotated[int, *_integer(0, (1 << 32) - 1)] = 0
+
+
+class ReplayModel(Shape):
+    """Values recorded in a file."""
+
+    csv: Annotated[str, *_read_by(lambda value: scalars.read_text(value, "a path"))]
+    of: Annotated[str, *_read_by(scalars.read_text)] = ""
+    column: Annotated[str, *_read_by(lambda value: scalars.read_text(value, "a column"))] = ""
+    form: Annotated[str, *_word(("number", "hex"), "form of a column"), Field(alias="as")] = (
+        "number"
+    )
+
+
 class SourceModel(Shape):
     """Where the values of a schedule come from."""
 
     ramp: RampModel | None = None
     sequence: list[Value] | None = None
+    constant: Value = None
+    sine: SineModel | None = None
+    walk: WalkModel | None = None
+    replay: ReplayModel | None = None
 
 
 class NotifyModel(Shape):

@@ -28,12 +28,8 @@ from bletest.profile.resolve_attributes import AttributeReader, Common
 from bletest.profile.resolve_faults import read_faults
 from bletest.profile.resolve_names import Target, name_everything
 from bletest.profile.resolve_rules import RuleReader
-from bletest.profile.resolve_values import (
-    Typing,
-    check_source,
-    descriptor_typing,
-    resolve_source,
-)
+from bletest.profile.resolve_sources import SourceReader, check_source
+from bletest.profile.resolve_values import Typing, descriptor_typing
 from bletest.profile.rules import ReplyKind, WriteRule
 from bletest.profile.scalars import read_integer, read_uuid
 from bletest.profile.shape import Shaped
@@ -70,19 +66,20 @@ def resolve(shaped: Shaped, source: FilePath | None) -> Profile | None:
     """Return the profile; None, or one to be thrown away, where mistakes were noted."""
     if shaped.model is None:
         return None
-    return _Resolver(shaped, shaped.model).profile(source)
+    return _Resolver(shaped, shaped.model, source).profile()
 
 
 class _Resolver:
     """Resolves one file."""
 
-    def __init__(self, shaped: Shaped, model: ProfileModel) -> None:
+    def __init__(self, shaped: Shaped, model: ProfileModel, source: FilePath | None) -> None:
         self.shaped = shaped
+        self.source = source
         self.model = model
         self.naming = name_everything(shaped, model)
         self.attributes = AttributeReader(shaped, model)
 
-    def profile(self, source: FilePath | None) -> Profile | None:
+    def profile(self) -> Profile | None:
         """Resolve everything."""
         model = self.model
         security = self._security()
@@ -126,7 +123,7 @@ class _Resolver:
         )
         return Profile(
             name=model.name,
-            source=source,
+            source=self.source,
             device=device,
             advertising=advertising,
             security=security,
@@ -351,7 +348,9 @@ class _Resolver:
             return None
         if model.value is not None and common.value is None:
             return None  # the value's own mistake
-        source = resolve_source(self.shaped, typing, model.notify, common.value, path)
+        folder = self.source.parent if self.source is not None else None
+        reader = SourceReader(self.shaped, typing, common.value, folder, path)
+        source = reader.read(model.notify)
         if source is None:
             return None
         check_source(self.shaped, common.expectation, source, path)

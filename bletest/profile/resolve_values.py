@@ -4,20 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bletest.profile.expectation import FieldExpectation, ValueExpectation
-from bletest.profile.judging import mismatch
 from bletest.profile.mistakes import KEY, Refusal, suggestion
-from bletest.profile.model import LengthModel, NotifyModel, RampModel
+from bletest.profile.model import LengthModel
 from bletest.profile.scalars import read_integer
 from bletest.profile.shape import Shaped
 from bletest.profile.sig import sig_format
-from bletest.profile.sources import Constant, Ramp, Sequence, ValueSource
 from bletest.profile.spec import MAXIMUM_LENGTH
 from bletest.profile.tree import Fields, Items, Node, Path, Text
 from bletest.profile.values import PLAIN_FORMATS, Format
 from bletest.uuids import USER_DESCRIPTION, Uuid
 
 _BOUNDS = ("min", "max", "one_of")
-_LONGEST_RAMP = 4096  # values of one round; all are encoded when the profile is loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +99,7 @@ def _choose(typing: Typing, node: Node) -> tuple[Format, Node, Path]:
     if codec is not None and codec.fields:
         raise Refusal(
             f"{codec.name} has no field `{first}`",
-            suggestion(first, (*_top(codec), *PLAIN_FORMATS)),
+            suggestion(first, (*top_fields(codec), *PLAIN_FORMATS)),
             inner=(first, KEY),
         )
     raise Refusal(
@@ -112,7 +109,8 @@ def _choose(typing: Typing, node: Node) -> tuple[Format, Node, Path]:
     )
 
 
-def _top(codec: Format) -> list[str]:
+def top_fields(codec: Format) -> list[str]:
+    """Return the fields of a format that are not parts of other fields."""
     return [name for name in codec.fields if "." not in name]
 
 
@@ -313,7 +311,7 @@ class _Judge:
         if self.format.fields:
             raise Refusal(
                 f"a value of {self.format.name} has several fields",
-                f"name the one that is meant: {', '.join(_top(self.format))}",
+                f"name the one that is meant: {', '.join(top_fields(self.format))}",
             )
         return self.format
 
@@ -333,103 +331,3 @@ class _Judge:
 
     def _note(self, way: Path, refusal: Refusal) -> None:
         self.shaped.refuse((*self.path, *way), refusal)
-
-
-def resolve_source(
-    shaped: Shaped, typing: Typing, model: NotifyModel, value: ResolvedValue | None, path: Path
-) -> ValueSource | None:
-    """Resolve ``notify.values``; None, with the mistake noted, where that fails."""
-    source = model.values
-    if source is None or (source.ramp is None and source.sequence is None):
-        if value is not None:
-            return Constant(value.octets)
-        if shaped.sound(path[:-1], "value") and shaped.sound(path, "values"):
-            shaped.mistake(
-                (*path, KEY),
-                "this schedule has nothing to send",
-                "add a `value` to the characteristic, or `values: {sequence: […]}`",
-            )
-        return None
-    if source.ramp is not None and source.sequence is not None:
-        shaped.mistake((*path, "values"), "a schedule is a ramp or a sequence", "keep one of them")
-        return None
-    if source.ramp is not None:
-        return _ramp(shaped, source.ramp, value, (*path, "values", "ramp"))
-    items = source.sequence or []
-    if not items:
-        shaped.mistake((*path, "values", "sequence"), "this sequence is empty", "add values")
-        return None
-    resolved = [
-        resolve_value(shaped, typing, item, (*path, "values", "sequence", index))
-        for index, item in enumerate(items)
-    ]
-    whole = [one.octets for one in resolved if one is not None]
-    return Sequence(tuple(whole)) if len(whole) == len(resolved) else None
-
-
-def _ramp(shaped: Shaped, model: RampModel, value: ResolvedValue | None, path: Path) -> Ramp | None:
-    if value is None:
-        if shaped.sound(path[:-3], "value"):
-            shaped.mistake((*path, KEY), "a ramp needs a `value` to start from", "add `value: …`")
-        return None
-    fields = value.format.fields
-    if model.of not in (fields or ("",)):
-        if not model.of:
-            shaped.mistake(
-                path,
-                f"a value of {value.format.name} has several fields",
-                f"add `of: …` with one of: {', '.join(_top(value.format))}",
-            )
-        else:
-            shaped.mistake(
-                (*path, "of"),
-                f"{value.format.name} has no field `{model.of}`",
-                suggestion(model.of, fields) if fields else "remove `of`: it is a single value",
-            )
-        return None
-    if model.step <= 0:
-        shaped.mistake((*path, "step"), "a step is greater than 0", "`from` and `to` say which way")
-        return None
-    span = abs(model.to - model.start)
-    if span > model.step * _LONGEST_RAMP:
-        shaped.mistake(
-            path, f"this ramp has more than {_LONGEST_RAMP} values", "take a larger step"
-        )
-        return None
-    steps = int(span / model.step + 1e-9) + 1
-    sign = 1 if model.to >= model.start else -1
-    numbers = [model.start + sign * index * model.step for index in range(steps)]
-    try:
-        values = tuple(
-            value.format.encode(value.node, {model.of: _tidy(number)}) for number in numbers
-        )
-    except Refusal as refusal:
-        shaped.mistake(path, f"the ramp leaves the range: {refusal.message}", refusal.remedy)
-        return None
-    return Ramp(model.of, model.start, model.to, model.step, values)
-
-
-def _tidy(number: float) -> float:
-    """Take the dust of binary fractions off (0.1 + 0.2), and keep whole numbers whole."""
-    return number if isinstance(number, int) else round(number, 9)
-
-
-def check_source(
-    shaped: Shaped, expectation: ValueExpectation, source: ValueSource, path: Path
-) -> None:
-    """Note where the emulated device would notify what its own profile forbids."""
-    for index, octets in enumerate(source.values):
-        wrong = mismatch(expectation, octets)
-        if wrong is None:
-            continue
-        inner: Path = ("values",)
-        if isinstance(source, Sequence):
-            inner = ("values", "sequence", index)
-        elif isinstance(source, Ramp):
-            inner = ("values", "ramp")
-        shaped.mistake(
-            (*path, *inner),
-            f"a value of this schedule does not meet `expect`: {wrong}",
-            "change one of the two",
-        )
-        return

@@ -54,4 +54,22 @@ class Ramp:
         return self.values[index % len(self.values)]
 
 
-ValueSource = Constant | Sequence | Ramp
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Numbers in a field, one after the other and over again: a sine, a walk, a recorded column.
+
+    ``kind`` is the word the profile has for it (``sine``, ``walk``, ``replay``); ``field`` the
+    field's name, ``""`` where the value is a single number or the values were recorded whole.
+    ``values`` holds one round, encoded.
+    """
+
+    kind: str
+    field: str
+    values: tuple[bytes, ...]
+
+    def at(self, index: int) -> bytes:
+        """Return the ``index``-th value, from 0."""
+        return self.values[index % len(self.values)]
+
+
+ValueSource = Constant | Sequence | Ramp | Numbers

@@ -45,7 +45,12 @@ def test_the_guide_shows_six_broken_profiles_with_the_messages_they_give() -> No
 def test_every_profile_that_the_guide_shows_as_sound_loads() -> None:
     texts = SOUND.findall(GUIDE.read_text(encoding="utf-8"))
 
-    assert [loads(text).name for text in texts] == ["thermometer", "permissions", "rules"]
+    assert [loads(text).name for text in texts] == [
+        "thermometer",
+        "permissions",
+        "sources",
+        "rules",
+    ]
 
 
 def test_the_guide_names_every_key_of_the_format() -> None:
@@ -71,7 +76,7 @@ def test_a_shipped_profile_validates_against_the_schema(
     assert [error.message for error in validator.iter_errors(editor_reading(text))] == []
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 def test_a_profile_of_the_guide_validates_against_the_schema(
     number: int, validator: jsonschema.Draft202012Validator
 ) -> None:
