@@ -175,6 +175,10 @@ class CapabilityMissing(BenchTrouble):
         self.capability = capability
 
 
+class SecretMissing(CapabilityMissing):
+    """The environment does not hold a key that the profile names; the plugin skips."""
+
+
 class EmulationError(BenchTrouble):
     """A handler of the emulated device raised; the client was answered with 0x0E."""
 

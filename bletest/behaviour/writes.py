@@ -1,53 +1,141 @@
 """From a profile's write rules to what the device does about one write."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from bletest.profile.rules import Reply, ReplyKind, WriteRule, rule_for
+from bletest.behaviour.functions import compute, fill
+from bletest.profile.rules import (
+    Computed,
+    Effects,
+    Reply,
+    ReplyKind,
+    Template,
+    Verify,
+    WriteRule,
+)
 
 NOTIFICATION_OVERHEAD = 3
 """Octets of opcode and handle in a notification or indication (Vol 3, Part F, 3.4.7.1)."""
 
 
+def _no_randomness(length: int) -> bytes:
+    raise AssertionError(f"nobody said where {length} random octets come from")
+
+
+def _no_keys(computed: Computed) -> bytes:
+    raise AssertionError(f"nobody said where the key of {computed.function} comes from")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a write meets: the ``state`` of variables, the octets remembered by ``names``.
+
+    ``draw(n)`` returns n random octets; ``keys`` returns the key of a function, and may raise.
+    """
+
+    state: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, bytes] = field(default_factory=dict)
+    draw: Callable[[int], bytes] = _no_randomness
+    keys: Callable[[Computed], bytes] = _no_keys
+
+
+_NOTHING_BEFORE = Situation()
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A value to send through the characteristic at ``via``, ``after`` seconds from the write."""
+    """A value to send through the characteristic at ``via``, ``after`` seconds from the write.
+
+    It goes to who wrote, or to all ``subscribers``.
+    """
 
     via: str
     value: bytes
     kind: ReplyKind | None
     after: float
+    subscribers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What a write causes: a refusal with ``error``, or acceptance and ``sendings`` in order."""
+    """What a write causes: a refusal with ``error``, or acceptance and ``sendings`` in order.
+
+    ``sets`` are variables with their new values and ``names`` octets to be remembered, both for
+    ``expires`` seconds, for good where that is None. ``disconnect`` seconds from the write the
+    link ends; None leaves it.
+    """
 
     error: int | None = None
     sendings: tuple[Sending, ...] = ()
+    sets: tuple[tuple[str, str], ...] = ()
+    names: tuple[tuple[str, bytes], ...] = ()
+    expires: float | None = None
+    disconnect: float | None = None
 
 
-def react(rules: tuple[WriteRule, ...], value: bytes, *, mtu: int) -> Reaction:
+def react(
+    rules: tuple[WriteRule, ...],
+    value: bytes,
+    *,
+    mtu: int,
+    situation: Situation = _NOTHING_BEFORE,
+) -> Reaction:
     """Return what the first matching rule says; a write that none matches is accepted.
 
     ``mtu`` is the ATT_MTU of the client that will be answered: ``chunk: mtu`` cuts by it.
+    Raises whatever ``situation.keys`` raises.
     """
-    rule = rule_for(rules, value)
-    if rule is None:
-        return Reaction()
-    if rule.error is not None:
-        return Reaction(error=rule.error)
-    return Reaction(
-        sendings=tuple(
-            Sending(reply.via, piece, reply.kind, reply.after)
-            for reply in rule.replies
+    for rule in rules:
+        fields = rule.read(value)
+        if fields is None or not _meets(rule, situation):
+            continue
+        names = {**situation.names, **fields}
+        if rule.verify is None or _holds(rule.verify, names, situation):
+            return _carry_out(rule, value, names, mtu, situation)
+        if rule.otherwise is not None:
+            return _carry_out(rule.otherwise, value, names, mtu, situation)
+    return Reaction()
+
+
+def _meets(rule: WriteRule, situation: Situation) -> bool:
+    return all(situation.state.get(name) in values for name, values in rule.when)
+
+
+def _holds(verify: Verify, names: Mapping[str, bytes], situation: Situation) -> bool:
+    expected = compute(verify.computed, names, situation.keys)
+    return expected is not None and names.get(verify.equals) == expected
+
+
+def _carry_out(
+    effects: WriteRule | Effects,
+    written: bytes,
+    names: Mapping[str, bytes],
+    mtu: int,
+    situation: Situation,
+) -> Reaction:
+    sendings: list[Sending] = []
+    drawn: dict[str, bytes] = {}
+    for reply in effects.replies if effects.error is None else ():
+        value = written if reply.value is None else reply.value
+        if isinstance(value, Template):
+            value, new = fill(value, {**names, **drawn}, situation.keys, situation.draw)
+            drawn.update(new)
+        sendings.extend(
+            Sending(reply.via, piece, reply.kind, reply.after, reply.subscribers)
             for piece in _pieces(reply, value, mtu)
         )
+    return Reaction(
+        error=effects.error,
+        sendings=tuple(sendings),
+        sets=effects.sets,
+        names=tuple(drawn.items()),
+        expires=effects.expires,
+        disconnect=effects.disconnect,
     )
 
 
-def _pieces(reply: Reply, written: bytes, mtu: int) -> list[bytes]:
+def _pieces(reply: Reply, value: bytes, mtu: int) -> list[bytes]:
     """Cut a reply into what fits one PDU each; an empty value still is one piece."""
-    value = written if reply.value is None else reply.value
     if reply.chunk is None:
         return [value]
     size = reply.chunk or mtu - NOTIFICATION_OVERHEAD

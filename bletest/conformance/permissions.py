@@ -36,11 +36,12 @@ _CODES = tuple(one for one in NOT_PAIRED if isinstance(one, int))
 def harmless(subject: CharacteristicExpectation) -> bytes | None:
     """Return a value that the device accepts, None if no guess fits what the profile says."""
     for rule in subject.rules:
-        if rule.match is not None and rule.error is None:
+        literal = isinstance(rule.match, bytes) and rule_for(subject.rules, rule.match) is rule
+        if literal and rule.always and rule.error is None and isinstance(rule.match, bytes):
             return rule.match
     for guess in candidates(subject.value):
         hit = rule_for(subject.rules, guess)
-        if hit is None or hit.error is None:
+        if hit is None or (hit.always and hit.error is None):
             return guess
     return None
 

@@ -31,7 +31,7 @@ from bletest.contracts.client import Client, Subscription
 from bletest.contracts.windows import Deadline
 from bletest.errors import TooFewNotifications
 from bletest.profile.expectation import CharacteristicExpectation, DeviceExpectation
-from bletest.profile.rules import Reply, WriteRule, rule_for
+from bletest.profile.rules import Pattern, Reply, WriteRule, rule_for
 from bletest.uuids import CCCD
 
 WRITE_REFUSED = frozenset({0x03})
@@ -265,6 +265,9 @@ def _rules(expectation: DeviceExpectation) -> list[RuleOf]:
             # a command is not answered, so that no error can be seen
             if rule.error is not None and not _writable(subject):
                 continue
+            # what depends on what was before is for the checks of protocols
+            if not rule.always or isinstance(rule.match, Pattern):
+                continue
             value = _value_for(subject, rule)
             via = [expectation.characteristic(reply.via) for reply in rule.replies]
             if value is not None and None not in via:
@@ -277,7 +280,7 @@ def _value_for(subject: CharacteristicExpectation, rule: WriteRule) -> bytes | N
     guesses = (
         candidates(subject.value, near=subject.value.exact)
         if rule.match is None
-        else iter((rule.match,))
+        else iter((rule.match,) if isinstance(rule.match, bytes) else ())
     )
     return next((one for one in guesses if rule_for(subject.rules, one) is rule), None)
 
@@ -355,7 +358,7 @@ async def _reply_missing(
     written: bytes,
     deadline: Deadline,
 ) -> list[Flaw]:
-    value = written if reply.value is None else reply.value
+    value = reply.value if isinstance(reply.value, bytes) else written
     pieces = _pieces(value, reply.chunk, client.mtu - 3)
     others: list[bytes] = []
     for count, piece in enumerate(pieces):

@@ -7,8 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bletest.att.database import Characteristic
-from bletest.att.handlers import AttRefusal, Deferred, ReadAccess, WriteAccess
-from bletest.behaviour import react
+from bletest.att.handlers import Deferred, ReadAccess, WriteAccess
 from bletest.peripheral.waits import Occurrences
 from bletest.profile.rules import ReplyKind
 from bletest.profile.spec import CharacteristicSpec
@@ -183,11 +182,8 @@ class ServerCharacteristic:
 
     def write(self, request: WriteAccess) -> Deferred | None:
         """Accept or refuse a write; replies go out after the response."""
-        reaction = react(self.spec.rules, request.value, mtu=request.bearer.mtu)
-        if reaction.error is not None:
-            raise AttRefusal(reaction.error)
-        for sending in reaction.sendings:
-            self._peripheral.send_later(request.client, sending)
+        if self.spec.rules:
+            self._peripheral.follow_rules(self.spec.rules, request)
         self._flags |= _WRITE
         if not self._trigger & _WRITE:
             return None

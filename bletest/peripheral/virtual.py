@@ -15,12 +15,13 @@ from bumble.device import AdvertisingType, Connection
 from bumble.keys import PairingKeys
 
 from bletest.att import server_events as seen
+from bletest.att.codes import ErrorCode
 from bletest.att.database import Attribute
-from bletest.att.handlers import AttRefusal, Deferred
+from bletest.att.handlers import AttRefusal, Deferred, WriteAccess
 from bletest.att.server import Server, ServerBearer
-from bletest.behaviour import Sending
+from bletest.behaviour import Memory, Sending, react
 from bletest.contracts.events import EventSink, Note, nowhere
-from bletest.errors import UnknownAttribute
+from bletest.errors import SecretMissing, UnknownAttribute
 from bletest.faults import FaultPlan
 from bletest.link import enhanced
 from bletest.link.station import Station
@@ -34,13 +35,17 @@ from bletest.peripheral.security import Bonds, pairing_config
 from bletest.peripheral.table import build_table
 from bletest.peripheral.waits import Occurrences
 from bletest.peripheral.world import InTheWorld
-from bletest.profile.rules import ReplyKind
+from bletest.profile.rules import ReplyKind, WriteRule
+from bletest.profile.secrets import find_key
 from bletest.profile.spec import Profile
 
 logger = logging.getLogger(__name__)
 
 GOODBYE = 2.0
 """Seconds that ending advertising and links may take."""
+
+_REMOTE_USER = 0x13
+"""Remote User Terminated Connection (Vol 1, Part F, 2.19)."""
 
 
 class VirtualPeripheral(InTheWorld, ChangesDatabase):
@@ -88,6 +93,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             aes_cmac=aes_cmac,
         )
         self.faults = FaultPlan(profile)
+        self._memory = Memory(profile.state)
         self._paused: asyncio.TimerHandle | None = None
         self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
 
@@ -229,6 +235,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
     def _restore(self) -> None:
         for characteristic in self:
             characteristic.restore()
+        self._memory.reset()
 
     async def _advertise(self) -> None:
         """Advertise if there is room for another client."""
@@ -336,6 +343,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         self._spawn(self._advertise())
 
     def _close(self, link: ClientLink) -> None:
+        self._memory.forget(link.identity)
         del self._links[link.identity]
         del self._by_connection[link.connection.handle]
         link.close()
@@ -445,6 +453,34 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
                 for characteristic, octets in wanted:
                     self.send(client, characteristic, octets)
 
+    def follow_rules(self, rules: tuple[WriteRule, ...], request: WriteAccess) -> None:
+        """Do what the profile's rules say about a write; raises AttRefusal where they refuse."""
+        client, now = request.client, _now()
+        situation = self._memory.situation(client, now, draw=self._draw, keys=find_key)
+        try:
+            reaction = react(rules, request.value, mtu=request.bearer.mtu, situation=situation)
+        except SecretMissing as error:
+            self._note(f"cannot follow the rules: {error.message}")
+            raise AttRefusal(ErrorCode.UNLIKELY_ERROR) from None
+        self._memory.keep(client, reaction, now)
+        for sending in reaction.sendings:
+            self.send_later(client, sending)
+        if reaction.disconnect is not None and (link := self._links.get(client)) is not None:
+            # A response that is out reaches the client before the link ends.
+            asyncio.get_running_loop().call_later(
+                reaction.disconnect, self._end_link, link, _REMOTE_USER
+            )
+        if reaction.error is not None:
+            raise AttRefusal(reaction.error)
+
+    def _end_link(self, link: ClientLink, reason: int) -> None:
+        if self._links.get(link.identity) is link:
+            self.disconnect(link, reason)
+
+    def _draw(self, length: int) -> bytes:
+        assert self._station is not None  # only a device that is up is written
+        return self._station.randomness.octets("behaviour", length)
+
     def send_later(self, client: str, sending: Sending) -> None:
         """Send what a rule says, after the response to the write is out."""
         loop = asyncio.get_running_loop()
@@ -455,7 +491,9 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             loop.call_soon(send)
 
     def _send_reply(self, client: str, sending: Sending) -> None:
-        self.send(client, self._characteristics[sending.via], sending.value, sending.kind)
+        via = self._characteristics[sending.via]
+        for receiver in tuple(via.subscribers) if sending.subscribers else (client,):
+            self.send(receiver, via, sending.value, sending.kind)
 
     def answer_later(
         self,

@@ -174,6 +174,7 @@ Later = Annotated[
 
 Boolean = Annotated[bool, *_read_by(scalars.read_boolean, type="boolean")]
 Name = Annotated[str, *_read_by(scalars.read_identifier)]
+Word = Annotated[str, *_read_by(lambda value: scalars.read_text(value, "a word"))]
 Reference = Annotated[str, *_read_by(lambda value: scalars.read_text(value, "an id"))]
 Seconds = Annotated[
     float,
@@ -317,7 +318,7 @@ class EchoModel(Shape):
     ] = None
     within: Seconds = 1.0
     after: Seconds | None = None
-    to: Later = None
+    to: Annotated[str, *_word(("writer", "subscribers"), "kind of receiver")] = "writer"
 
 
 class ReplyModel(EchoModel):
@@ -329,11 +330,9 @@ class ReplyModel(EchoModel):
     text: Value = None
 
 
-class RuleModel(Shape):
-    """One entry of ``on_write``."""
+class EffectsModel(Shape):
+    """What a rule does."""
 
-    match: Value = None
-    otherwise: Boolean | None = None
     error: Annotated[int | None, *_read_by(scalars.read_error, type=["integer", "string"])] = None
     reply: Annotated[
         list[ReplyModel],
@@ -342,17 +341,31 @@ class RuleModel(Shape):
     ] = []
     echo: EchoModel | None = None
     after: Seconds | None = None
-    when: Later = None
-    verify: Later = None
-    then: Later = None
-    otherwise_then: Annotated[Later, Field(alias="else")] = None
-    set: Later = None
-    expires: Later = None
+    set: dict[Name, Word] = {}
+    expires: Seconds | None = None
+    disconnect: Boolean = False
     add_service: Later = None
     remove_service: Later = None
     enter: Later = None
     down: Later = None
-    disconnect: Later = None
+
+
+class RuleModel(EffectsModel):
+    """One entry of ``on_write``."""
+
+    match: Value = None
+    otherwise: Boolean | None = None
+    when: dict[Name, Annotated[list[Word], BeforeValidator(_in_list), _short(ITEM)]] = {}
+    verify: Value = None
+    then: EffectsModel | None = None
+    otherwise_then: Annotated[EffectsModel | None, Field(alias="else")] = None
+
+
+class VariableModel(Shape):
+    """A variable of the state."""
+
+    initial: Word
+    scope: Annotated[str, *_word(("client", "device"), "scope")] = "client"
 
 
 class AttributeModel(Shape):
@@ -466,7 +479,14 @@ class ProfileModel(Shape):
     security: SecurityModel | None = None
     services: list[ServiceModel]
     faults: list[Fault] = []
-    state: Later = None
+    state: dict[
+        Name,
+        Annotated[
+            VariableModel,
+            BeforeValidator(_under("initial")),
+            _short({"type": ["string", "number"]}),
+        ],
+    ] = {}
     modes: Later = None
     control: Later = None
     known_issues: Later = None

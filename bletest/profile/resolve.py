@@ -27,8 +27,10 @@ from bletest.profile.model import (
 from bletest.profile.resolve_attributes import AttributeReader, Common
 from bletest.profile.resolve_faults import read_faults
 from bletest.profile.resolve_names import Target, name_everything
+from bletest.profile.resolve_parts import PartReader, remembered_names
 from bletest.profile.resolve_rules import RuleReader
 from bletest.profile.resolve_sources import SourceReader, check_source
+from bletest.profile.resolve_state import read_states
 from bletest.profile.resolve_values import Typing, descriptor_typing
 from bletest.profile.rules import ReplyKind, WriteRule
 from bletest.profile.scalars import read_integer, read_uuid
@@ -78,6 +80,8 @@ class _Resolver:
         self.model = model
         self.naming = name_everything(shaped, model)
         self.attributes = AttributeReader(shaped, model)
+        self.states = read_states(shaped, model)
+        self.parts = PartReader(shaped, remembered_names(shaped.root))
 
     def profile(self) -> Profile | None:
         """Resolve everything."""
@@ -130,6 +134,7 @@ class _Resolver:
             services=tuple(services),
             expectation=expectation_,
             faults=faults,
+            state=self.states.variables,
         )
 
     def _advertising(self) -> AdvertisingSpec | None:
@@ -321,8 +326,16 @@ class _Resolver:
                 "add write or write_without_response to `properties`",
             )
         lengths = (common.min_length, common.max_length)
-        names, targets = self.naming.characteristics, self.naming.targets
-        return RuleReader(self.shaped, names, targets, target, lengths).read(model.on_write)
+        reader = RuleReader(
+            self.shaped,
+            self.naming.characteristics,
+            self.naming.targets,
+            target,
+            lengths,
+            self.parts,
+            self.states,
+        )
+        return reader.read(model.on_write)
 
     def _notify(
         self,

@@ -4,14 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bletest.profile.mistakes import KEY, Refusal, count
-from bletest.profile.model import EchoModel, ReplyModel, RuleModel
+from bletest.profile.model import EchoModel, EffectsModel, ReplyModel, RuleModel
 from bletest.profile.resolve_names import Names, Target
+from bletest.profile.resolve_parts import PartReader, remembered_names
+from bletest.profile.resolve_state import States
 from bletest.profile.resolve_values import resolve_value
-from bletest.profile.rules import Reply, ReplyKind, WriteRule
+from bletest.profile.rules import (
+    Effects,
+    Field,
+    Pattern,
+    Reply,
+    ReplyKind,
+    Template,
+    Verify,
+    WriteRule,
+)
 from bletest.profile.scalars import read_hex
 from bletest.profile.shape import Shaped
 from bletest.profile.tree import Fields, Items, Node, Path, node_at
 from bletest.profile.values import PLAIN_FORMATS
+
+_Lengths = Mapping[str, int | None]
+"""Fields of a match, with their lengths in octets, None for any length."""
 
 _VALUE_KEYS = ("bytes", "hex", "text", "value")
 
@@ -29,11 +43,13 @@ class RuleReader:
     targets: Mapping[str, Target]
     written: Target
     lengths: tuple[int, int]
+    parts: PartReader
+    states: States
 
     def read(self, models: list[RuleModel]) -> tuple[WriteRule, ...]:
         """Return the rules; those with mistakes, noted, are left out."""
         rules: list[WriteRule] = []
-        seen: dict[bytes | None, int] = {}
+        seen: set[bytes | Pattern | None] = set()
         for index, model in enumerate(models):
             path = (*self.written.tree_path, "on_write", index)
             rule = self._rule(model, path)
@@ -52,11 +68,12 @@ class RuleReader:
                     "this rule is never reached: an earlier one matches the same value",
                     "remove one of the two",
                 )
-            seen.setdefault(rule.match, index)
+            if not rule.when and (rule.verify is None or rule.otherwise is not None):
+                seen.add(rule.match)
         return tuple(rules)
 
     def _rule(self, model: RuleModel, path: Path) -> WriteRule | None:
-        match: bytes | None = None
+        match: bytes | Pattern | None = None
         if model.match is not None and model.otherwise is not None:
             self.shaped.mistake(path, "a rule has `match` or `otherwise`", "remove one of the two")
             return None
@@ -64,16 +81,69 @@ class RuleReader:
             match = self._match(model.match, (*path, "match"))
             if match is None:
                 return None
-        elif model.otherwise is not True:
-            if self.shaped.sound(path, "match") and self.shaped.sound(path, "otherwise"):
+        elif model.otherwise is not True and not model.when:
+            if all(self.shaped.sound(path, key) for key in ("match", "otherwise", "when")):
                 self.shaped.mistake(
                     path, "this rule has no condition", "add `match: …` or `otherwise: true`"
                 )
             return None
-        self._check_effects(model, path)
-        return WriteRule(match=match, error=model.error, replies=self._replies(model, path))
+        fields = _fields_of(match)
+        verify: Verify | None = None
+        if model.verify is not None:
+            verify = self.parts.verify(model.verify, fields, (*path, "verify"))
+            if verify is None:
+                return None
+        effects, otherwise = self._branches(model, fields, path)
+        return WriteRule(
+            match=match,
+            error=effects.error,
+            replies=effects.replies,
+            sets=effects.sets,
+            expires=effects.expires,
+            disconnect=effects.disconnect,
+            when=self.states.conditions(model.when, (*path, "when")),
+            verify=verify,
+            otherwise=otherwise,
+        )
 
-    def _check_effects(self, model: RuleModel, path: Path) -> None:
+    def _branches(
+        self, model: RuleModel, fields: _Lengths, path: Path
+    ) -> tuple[Effects, Effects | None]:
+        """Return the effects of a rule, and those of a `verify` that does not hold."""
+        branches = {"then": model.then, "else": model.otherwise_then}
+        for key, branch in branches.items():
+            if branch is not None and model.verify is None and self.shaped.sound(path, "verify"):
+                self.shaped.mistake(
+                    (*path, key, KEY),
+                    f"`{key}` follows `verify`, and there is none",
+                    "write the effects beside `match`, or add `verify`",
+                )
+        beside = self._effects(model, fields, path)
+        if model.then is None:
+            effects = beside
+        else:
+            effects = self._effects(model.then, fields, (*path, "then"))
+            if beside != Effects():
+                self.shaped.mistake(
+                    (*path, "then", KEY),
+                    "this rule has effects under `then`, and beside it",
+                    "move all of them under `then`",
+                )
+        if model.otherwise_then is None:
+            return effects, None
+        return effects, self._effects(model.otherwise_then, fields, (*path, "else"))
+
+    def _effects(self, model: EffectsModel, fields: _Lengths, path: Path) -> Effects:
+        self._check_effects(model, path)
+        return Effects(
+            error=model.error,
+            replies=self._replies(model, fields, path),
+            sets=self.states.settings(model.set, (*path, "set")),
+            expires=model.expires,
+            disconnect=(model.after or 0.0) if model.disconnect else None,
+        )
+
+    def _check_effects(self, model: EffectsModel, path: Path) -> None:
         answers = bool(model.reply) or model.echo is not None
         properties = self.written.properties
         if model.error is not None:
@@ -90,19 +160,25 @@ class RuleReader:
                     "only a Write Request can be refused, and `write` is not among the properties",
                     "add write to `properties`, or remove `error`",
                 )
-        if model.after is not None and not answers:
+        if model.after is not None and not answers and not model.disconnect:
             self.shaped.mistake(
                 (*path, "after", KEY), "there is no reply to delay", "remove `after`"
             )
-
-    def _match(self, node: Node, path: Path) -> bytes | None:
-        if isinstance(node, Items):
+        if model.expires is not None and not model.set and not _remembers(model):
             self.shaped.mistake(
-                path,
-                "a `match` of several parts comes with a later version of bletest",
-                "match the whole value: octets in hexadecimal, or {text: …}",
+                (*path, "expires", KEY),
+                "there is nothing here that could expire",
+                "remove it, or `set` what is to hold for that long",
             )
-            return None
+        elif model.expires == 0:
+            self.shaped.mistake((*path, "expires"), "that is no time at all", "such as 5s")
+
+    def _match(self, node: Node, path: Path) -> bytes | Pattern | None:
+        if isinstance(node, Items):
+            pattern = self.parts.pattern(node, path)
+            if pattern is not None:
+                self._check_length(*pattern.lengths, path)
+            return pattern
         if isinstance(node, Fields):
             resolved = resolve_value(self.shaped, self.written.typing, node, path)
             octets = None if resolved is None else resolved.octets
@@ -112,43 +188,52 @@ class RuleReader:
             except Refusal as refusal:
                 self.shaped.refuse(path, refusal)
                 return None
+        if octets is not None:
+            self._check_length(len(octets), len(octets), path)
+        return octets
+
+    def _check_length(self, least: int, most: int | None, path: Path) -> None:
         low, high = self.lengths
-        if octets is not None and not low <= len(octets) <= high:
+        if least > high or (most is not None and most < low):
             allowed = str(low) if low == high else f"{low} to {high}"
             self.shaped.mistake(
                 path,
-                f"this never matches: it has {count(len(octets), 'octet')}, a write has {allowed}",
+                f"this never matches: it has {count(least, 'octet')}, a write has {allowed}",
                 "change `match`, or `length`",
             )
-        return octets
 
-    def _replies(self, model: RuleModel, path: Path) -> tuple[Reply, ...]:
+    def _replies(self, model: EffectsModel, fields: _Lengths, path: Path) -> tuple[Reply, ...]:
         found: list[Reply | None] = []
         for index, reply in enumerate(model.reply):
-            found.append(self._reply(reply, (*path, "reply", index), model.after))
+            found.append(self._reply(reply, fields, (*path, "reply", index), model.after))
         if model.echo is not None:
-            found.append(self._reply(model.echo, (*path, "echo"), model.after))
+            found.append(self._reply(model.echo, fields, (*path, "echo"), model.after))
         return tuple(one for one in found if one is not None)
 
-    def _reply(self, model: EchoModel, path: Path, after: float | None) -> Reply | None:
+    def _reply(
+        self, model: EchoModel, fields: _Lengths, path: Path, after: float | None
+    ) -> Reply | None:
         via = self.names.find(model.via, (*path, "via"))
         target = self.targets.get(via) if via is not None else None
         if target is None:
             if isinstance(model, ReplyModel):
-                self._value(model, path, self.written)
+                self._value(model, fields, path, self.written)
             return None
         kind = self._kind(model, path, target)
-        value = None
+        value: bytes | Template | None = None
         if isinstance(model, ReplyModel):
-            value = self._value(model, path, target)
+            value = self._value(model, fields, path, target)
             if value is None:
                 return None
-            longest = value if model.chunk is None else value[: model.chunk or None]
+            octets = (
+                self.parts.length_of(value, fields) if isinstance(value, Template) else len(value)
+            )
+            longest = min(octets or 0, model.chunk or octets or 0)
             room = target.max_length
-            if len(longest) > room and model.chunk != 0:
+            if longest > room and model.chunk != 0:
                 self.shaped.mistake(
                     path,
-                    f"this reply has {count(len(longest), 'octet')}, `{model.via}` holds {room}",
+                    f"this reply has {count(longest, 'octet')}, `{model.via}` holds {room}",
                     "shorten it, split it with `chunk`, or raise `length` there",
                 )
         return Reply(
@@ -158,6 +243,7 @@ class RuleReader:
             chunk=model.chunk,
             after=model.after if model.after is not None else after or 0.0,
             within=model.within,
+            subscribers=model.to == "subscribers",
         )
 
     def _kind(self, model: EchoModel, path: Path, target: Target) -> ReplyKind | None:
@@ -184,7 +270,9 @@ class RuleReader:
             )
         return kind
 
-    def _value(self, model: ReplyModel, path: Path, target: Target) -> bytes | None:
+    def _value(
+        self, model: ReplyModel, fields: _Lengths, path: Path, target: Target
+    ) -> bytes | Template | None:
         forms = {
             "bytes": model.octets,
             "hex": model.hex,
@@ -204,15 +292,19 @@ class RuleReader:
         if key == "value":
             resolved = resolve_value(self.shaped, target.typing, forms[key], (*path, key))
             return None if resolved is None else resolved.octets
-        if key == "bytes" and isinstance(forms[key], Items):
-            self.shaped.mistake(
-                (*path, key),
-                "`bytes` of several parts comes with a later version of bletest",
-                "write all octets in hexadecimal",
-            )
-            return None
+        if key == "bytes" and isinstance(forms[key], Items | Fields):
+            return self.parts.template(forms[key], fields, (*path, key))
         try:
             return PLAIN_FORMATS[key].encode(forms[key])
         except Refusal as refusal:
             self.shaped.refuse((*path, key), refusal)
             return None
+
+
+def _fields_of(match: bytes | Pattern | None) -> dict[str, int | None]:
+    parts = match.parts if isinstance(match, Pattern) else ()
+    return {one.name: one.length for one in parts if isinstance(one, Field)}
+
+
+def _remembers(model: EffectsModel) -> bool:
+    return any(bool(remembered_names(reply.octets)) for reply in model.reply if reply.octets)

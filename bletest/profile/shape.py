@@ -199,12 +199,17 @@ def _known_keys(path: Path) -> list[str]:
 
 def _model_at(path: Path) -> type[Shape] | None:
     model: type[Shape] | None = ProfileModel
+    named = False  # whether the next step is a name that the profile has made up
     for step in path:
         if isinstance(step, int) or model is None:
+            continue
+        if named:
+            named = False
             continue
         annotation = next(
             (i.annotation for n, i in model.model_fields.items() if step == (i.alias or n)), None
         )
+        named = typing.get_origin(annotation) is dict
         model = next(_models_in(annotation), None)
     return model
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from bletest.att.access import Access
 from bletest.profile.expectation import DeviceExpectation, SideEffect
 from bletest.profile.faults import FaultSpec
-from bletest.profile.rules import ReplyKind, WriteRule
+from bletest.profile.rules import ReplyKind, Variable, WriteRule
 from bletest.profile.sources import ValueSource
 from bletest.uuids import Uuid
 
@@ -170,6 +170,7 @@ class Profile:
 
     ``services`` are in file order, which is handle order; GAP and GATT are implied and come
     before them. ``faults`` are what the emulated device does wrong, each with its ``path`` known.
+    ``state`` are the variables that rules set and ask for.
     """
 
     name: str
@@ -180,6 +181,7 @@ class Profile:
     services: tuple[ServiceSpec, ...]
     expectation: DeviceExpectation = field(repr=False)
     faults: tuple[FaultSpec, ...] = ()
+    state: Mapping[str, Variable] = field(default_factory=dict)
 
     def characteristics(self) -> Iterator[CharacteristicSpec]:
         """Yield every characteristic, in file order."""

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from zlib import crc32
 
 import pytest
 
@@ -37,10 +38,10 @@ services:
 
 
 @asynccontextmanager
-async def emulated() -> AsyncIterator[tuple[VirtualLink, VirtualPeripheral]]:
+async def emulated(text: str = PROFILE) -> AsyncIterator[tuple[VirtualLink, VirtualPeripheral]]:
     link = VirtualLink(seed=1)
     station = await open_station(link, name="device", address=None, rng=random.Random(1))
-    peripheral = VirtualPeripheral(profile.loads(PROFILE))
+    peripheral = VirtualPeripheral(profile.loads(text))
     await peripheral.start(station)
     yield link, peripheral
     await peripheral.stop()
@@ -156,6 +157,94 @@ def test_a_rule_refuses_or_answers_through_another_characteristic() -> None:
             assert await central.request(b"\x12" + command + b"\x01") == b"\x13"
             assert await central.notification() == b"\x1d" + answer + b"\x99"
             central.send(b"\x1e")
+
+    clock.run(main())
+
+
+PROTOCOL = """\
+bletest: 1
+name: bench
+device: {name: Bench}
+state: {phase: idle}
+services:
+  - uuid: 0xFF00
+    characteristics:
+      - uuid: 0xFF01
+        id: control
+        properties: [write, notify]
+        on_write:
+          - {match: 01, reply: {via: control, bytes: [{random: 4, as: nonce}]}, set: {phase: asked},
+             expires: 2s}
+          - match: [02, {field: sum, length: 4}]
+            when: {phase: asked}
+            verify: {crc32: {over: nonce, equals: sum}}
+            then: {reply: {via: control, bytes: 00, to: subscribers}}
+            else: {disconnect: true, after: 1s}
+          - match: [03, {field: mac, length: 16}]
+            verify: {aes_cmac: {key: {env: BLETEST_NO_SUCH_KEY}, over: mac, equals: mac}}
+            then: {disconnect: true}
+          - {otherwise: true, error: 0x80}
+"""
+
+
+def test_a_protocol_remembers_what_it_asked_and_forgets_it_in_time() -> None:
+    async def main() -> None:
+        async with (
+            emulated(PROTOCOL) as (link, peripheral),
+            RawCentral(link, peripheral.address) as central,
+        ):
+            control = handle(peripheral, "control")
+
+            async def challenge() -> bytes:
+                assert await central.request(b"\x12" + control + b"\x01") == b"\x13"
+                pdu = await central.notification()
+                assert pdu is not None
+                assert len(pdu) == 7
+                return b"\x12" + control + b"\x02" + crc32(pdu[3:]).to_bytes(4, "little")
+
+            await central.request(b"\x12" + cccd(peripheral, "control") + b"\x01\x00")
+            refused = b"\x01\x12" + control + b"\x80"
+            first = await challenge()
+            assert await central.request(first) == b"\x13"
+            assert await central.notification() == b"\x1b" + control + b"\x00"
+            second = await challenge()
+            assert second != first
+            await asyncio.sleep(2)
+            assert await central.request(second) == refused
+            await challenge()
+            await central.disconnect()
+            await central.connect()
+            assert await central.request(second) == refused
+
+    clock.run(main())
+
+
+def test_a_rule_ends_the_link_when_it_says_and_not_before_the_response() -> None:
+    async def main() -> None:
+        async with (
+            emulated(PROTOCOL) as (link, peripheral),
+            RawCentral(link, peripheral.address) as central,
+        ):
+            control = handle(peripheral, "control")
+            await central.request(b"\x12" + control + b"\x01")
+            start = asyncio.get_running_loop().time()
+            assert await central.request(b"\x12" + control + b"\x02" + bytes(4)) == b"\x13"
+            await peripheral.wait_disconnected()
+            assert asyncio.get_running_loop().time() - start == pytest.approx(1.0, abs=0.01)
+
+    clock.run(main())
+
+
+def test_without_its_key_a_device_answers_that_something_unlikely_happened() -> None:
+    async def main() -> None:
+        async with (
+            emulated(PROTOCOL) as (link, peripheral),
+            RawCentral(link, peripheral.address) as central,
+        ):
+            control = handle(peripheral, "control")
+            answer = await central.request(b"\x12" + control + b"\x03" + bytes(16))
+            assert answer == b"\x01\x12" + control + b"\x0e"
+            assert peripheral.failures == []
 
     clock.run(main())
 

@@ -50,6 +50,7 @@ def test_every_profile_that_the_guide_shows_as_sound_loads() -> None:
         "permissions",
         "sources",
         "rules",
+        "protocol",
     ]
 
 
@@ -76,7 +77,7 @@ def test_a_shipped_profile_validates_against_the_schema(
     assert [error.message for error in validator.iter_errors(editor_reading(text))] == []
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_a_profile_of_the_guide_validates_against_the_schema(
     number: int, validator: jsonschema.Draft202012Validator
 ) -> None:
@@ -89,7 +90,7 @@ def test_a_profile_of_the_guide_validates_against_the_schema(
     "text",
     [
         HEAD,
-        HEAD + "services: []\nstate: {a: 1}",
+        HEAD + "services: []\nmodes: {a: 1}",
         HEAD + "services: []\nsecurity: {io: keyboard_only}",
         HEAD + "services: []\nadvertising: {interval: 100}",
         SERVICES + "      - {uuid: 0xFF01, properties: [notfy]}",

@@ -49,7 +49,24 @@ TOP_LEVEL = {
     "no services": ("¦" + HEAD, "the profile lacks `services`", "services: …"),
     "unknown key": (HEAD + "¦servces: []\nservices: []", "unknown key `servces`", '"services"'),
     "duplicate key": (HEAD + "services: []\n¦services: []", "a second time", "remove one"),
-    "key that comes later": (HEAD + "services: []\n¦state: {a: 1}", "`state` comes", "leave it"),
+    "scope that does not exist": (
+        HEAD + "state: {phase: {initial: idle, scope: ¦clint}}\nservices: []",
+        "`clint` is no scope",
+        '"client"',
+    ),
+    "variable without a beginning": (
+        HEAD + "state: {phase: ¦{scope: client}}\nservices: []",
+        "`phase` lacks `initial`",
+        "initial: …",
+    ),
+    "state that is never reached": (
+        HEAD + "state: {phase: idle}\nservices: [{uuid: 0xFF00, characteristics: [{uuid: 0xFF01,"
+        " properties: [write], on_write: [{match: 01, when: {phase: ¦opne}}, {match: 02,"
+        " set: {phase: open}}]}]}]",
+        "`phase` is never `opne`",
+        '"open"',
+    ),
+    "key that comes later": (HEAD + "services: []\n¦modes: {a: 1}", "`modes` comes", "leave it"),
     "io that comes later": (
         HEAD + "security: {io: ¦keyboard_only}\nservices: []",
         "keyboard_only",
@@ -359,14 +376,118 @@ CHARACTERISTICS = {
         "bytes: …",
     ),
     "effect that comes later": (
-        "{uuid: 0xFF01, properties: [write], on_write: [{match: 01, ¦set: {phase: open}}]}",
-        "`set` comes",
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: 01, enter: ¦boot}]}",
+        "`enter: boot` comes",
         "leave it out",
     ),
+    "state nobody declared": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: 01, set: {¦phase: open}}]}",
+        "the state has no variable `phase`",
+        "state: {phase: {initial: idle}}",
+    ),
+    "rule without a condition, with an effect": (
+        "{uuid: 0xFF01, properties: [write], on_write: [¦{disconnect: true}]}",
+        "no condition",
+        "otherwise: true",
+    ),
+    "function that does not exist": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [{field: a, length: 4}],"
+        " verify: {¦crc23: {over: a, equals: a}}}]}",
+        "`crc23` is no function of a profile",
+        '"crc32"',
+    ),
+    "function of what is not there": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [{field: data, length: 4}],"
+        " verify: {crc32: {over: ¦date, equals: data}}}]}",
+        "are called `date`",
+        '"data"',
+    ),
+    "field of another length than the function's": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [{field: data, length: 2}],"
+        " verify: {crc32: {over: data, equals: ¦data}}}]}",
+        "`data` has 2 octets, crc32 gives 4",
+        "length: …",
+    ),
+    "function without its key": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [{field: data, length: 16}],"
+        " verify: {aes_cmac: ¦{over: data, equals: data}}}]}",
+        "aes_cmac takes a key",
+        "env: NAME",
+    ),
+    "key of the wrong length": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [{field: data, length: 16}],"
+        " verify: {aes_cmac: {key: ¦00, over: data, equals: data}}}]}",
+        "this key has 1 octet",
+        "16",
+    ),
+    "key where none is taken": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [{field: data, length: 4}],"
+        " verify: {crc32: {¦key: 00, over: data, equals: data}}}]}",
+        "unknown key `key` of crc32",
+        "over",
+    ),
+    "two functions": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [{field: a, length: 4}],"
+        " verify: ¦{crc32: {over: a, equals: a}, crc16: {over: a, equals: a}}}]}",
+        "names one function",
+        "hmac_sha256",
+    ),
+    "else without verify": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: 01, ¦else: {error: 0x80}}]}",
+        "`else` follows `verify`",
+        "add `verify`",
+    ),
+    "effects in two places": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [{field: a, length: 4}],"
+        " verify: {crc32: {over: a, equals: a}}, disconnect: true, ¦then: {error: 0x80}}]}",
+        "under `then`, and beside it",
+        "move all",
+    ),
+    "nothing to expire": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: 01, ¦expires: 5s}]}",
+        "nothing here that could expire",
+        "`set`",
+    ),
+    "field named twice": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [{field: a, length: 1},"
+        " {field: ¦a}]}]}",
+        "`a` is a field already",
+        "rename",
+    ),
+    "part that is none": (
+        "{uuid: 0xFF01, properties: [write, notify], id: x, on_write: [{match: 01,"
+        " reply: {via: x, bytes: [00, {¦randm: 4}]}}]}",
+        "`randm` is no part",
+        '"random"',
+    ),
+    "random octets without end": (
+        "{uuid: 0xFF01, properties: [write, notify], id: x, on_write: [{match: 01,"
+        " reply: {via: x, bytes: [{random: ¦9999}]}}]}",
+        "9999 is out of range",
+        "1 to 512",
+    ),
+    "reply of parts too long for its characteristic": (
+        "{uuid: 0xFF01, properties: [write, notify], id: x, length: 4, on_write: [{match:"
+        " 01 02 03 04, reply: ¦{via: x, bytes: [00, {random: 4}]}}]}",
+        "this reply has 5 octets",
+        "shorten",
+    ),
+    "pattern longer than a write": (
+        "{uuid: 0xFF01, properties: [write], length: 2, on_write: [{match:"
+        " ¦[01, {field: a, length: 2}]}]}",
+        "never matches: it has 3 octets, a write has 2",
+        "`length`",
+    ),
+    "receiver that is none": (
+        "{uuid: 0xFF01, properties: [write, notify], id: x, on_write: [{match: 01,"
+        " reply: {via: x, bytes: 00, to: ¦everybody}}]}",
+        "`everybody` is no kind of receiver",
+        "subscribers",
+    ),
     "match of parts": (
-        "{uuid: 0xFF01, properties: [write], on_write: [{match: ¦[01, {field: mac}]}]}",
-        "comes with a later version",
-        "hexadecimal",
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: [01, ¦{field: mac}, 02]}]}",
+        "where does `mac` end?",
+        "add `length: …`",
     ),
     "side effect of what cannot be written": (
         "{uuid: 0xFF01, properties: [notify], ¦side_effect: actuates}",

@@ -6,6 +6,7 @@ makes the device faulty in one way.
 """
 
 import heapq
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from bletest.att.codes import error_text
 from bletest.att.handlers import AttRefusal, ReadAccess, WriteAccess
 from bletest.att.server import Server
 from bletest.att.server_events import ServerEvent, Subscribed
-from bletest.behaviour import react
+from bletest.behaviour import Memory, react
 from bletest.contracts.advertisements import Advertisement
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.client import CharacteristicName, DescriptorName, Reading
@@ -32,6 +33,7 @@ from bletest.contracts.windows import LinkTiming
 from bletest.errors import AttributeRefused, NoAnswer, TooFewNotifications
 from bletest.peripheral.table import build_table
 from bletest.profile.rules import ReplyKind
+from bletest.profile.secrets import find_key
 from bletest.profile.spec import CharacteristicSpec, Profile
 from bletest.uuids import CCCD
 
@@ -72,7 +74,12 @@ class _Behaviour:
         return None
 
     def write(self, request: WriteAccess) -> None:
-        reaction = react(self.spec.rules, request.value, mtu=request.bearer.mtu)
+        device = self.device
+        situation = device.memory.situation(CLIENT, device.now, draw=device.draw, keys=find_key)
+        reaction = react(
+            self.spec.rules, request.value, mtu=request.bearer.mtu, situation=situation
+        )
+        device.memory.keep(CLIENT, reaction, device.now)
         if reaction.error is not None:
             raise AttRefusal(reaction.error)
         for sending in reaction.sendings:
@@ -100,6 +107,8 @@ class TableDevice:
         self.server = Server(self.table, mtu=profile.device.mtu, on_event=self._on_event)
         self.specs = {spec.path: spec for spec in profile.characteristics()}
         self.now = 0.0
+        self.memory = Memory(profile.state)
+        self.draw = random.Random(profile.name).randbytes
         self.bonded = False
         self._due: list[_Due] = []
         self._numbers = count()
@@ -124,6 +133,7 @@ class TableDevice:
     def close(self) -> None:
         """The link ends; the server looks at the bond to know what it keeps."""
         self.security.bonded = self._keeps
+        self.memory.forget(CLIENT)
         self.bearer.close()
 
     @property
