@@ -1,7 +1,18 @@
 """What a characteristic does when it is written, and as time passes. Pure: octets in, plans out."""
 
-from bletest.behaviour.functions import compute, fill
+from bletest.behaviour.functions import compute, fill, recognise
 from bletest.behaviour.memory import Memory
-from bletest.behaviour.writes import Reaction, Sending, Situation, react
+from bletest.behaviour.writes import Choice, Reaction, Sending, Situation, choose, react
 
-__all__ = ["Memory", "Reaction", "Sending", "Situation", "compute", "fill", "react"]
+__all__ = [
+    "Choice",
+    "Memory",
+    "Reaction",
+    "Sending",
+    "Situation",
+    "choose",
+    "compute",
+    "fill",
+    "react",
+    "recognise",
+]

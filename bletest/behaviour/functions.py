@@ -54,6 +54,33 @@ def _aes_cmac(key: bytes, octets: bytes) -> bytes:
     return mac.finalize()
 
 
+def recognise(
+    template: Template, octets: bytes, names: Names, keys: Keys
+) -> dict[str, bytes] | None:
+    """Return the random octets by name that a filled template holds; None where it is another."""
+    drawn: dict[str, bytes] = {}
+    at = 0
+    for part in template.parts:
+        known = {**names, **drawn}
+        match part:
+            case Random(length, name):
+                found = octets[at : at + length]
+                if len(found) < length:
+                    return None
+                if name is not None:
+                    drawn[name] = found
+            case Named(name):
+                found = known.get(name, b"")
+            case Computed():
+                found = compute(part, known, keys) or b""
+            case _:
+                found = part
+        if octets[at : at + len(found)] != found:
+            return None
+        at += len(found)
+    return drawn if at == len(octets) else None
+
+
 def fill(
     template: Template, names: Names, keys: Keys, draw: Callable[[int], bytes]
 ) -> tuple[bytes, dict[str, bytes]]:

@@ -85,16 +85,31 @@ def react(
     ``mtu`` is the ATT_MTU of the client that will be answered: ``chunk: mtu`` cuts by it.
     Raises whatever ``situation.keys`` raises.
     """
+    chosen = choose(rules, value, situation)
+    return Reaction() if chosen is None else _carry_out(chosen, value, mtu, situation)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a write comes to: the ``rule``, its ``effects``, and octets by ``names``."""
+
+    rule: WriteRule
+    effects: WriteRule | Effects
+    names: Mapping[str, bytes]
+
+
+def choose(rules: tuple[WriteRule, ...], value: bytes, situation: Situation) -> Choice | None:
+    """Return what the first rule that applies says; None where none does."""
     for rule in rules:
         fields = rule.read(value)
         if fields is None or not _meets(rule, situation):
             continue
         names = {**situation.names, **fields}
         if rule.verify is None or _holds(rule.verify, names, situation):
-            return _carry_out(rule, value, names, mtu, situation)
+            return Choice(rule, rule, names)
         if rule.otherwise is not None:
-            return _carry_out(rule.otherwise, value, names, mtu, situation)
-    return Reaction()
+            return Choice(rule, rule.otherwise, names)
+    return None
 
 
 def _meets(rule: WriteRule, situation: Situation) -> bool:
@@ -106,13 +121,8 @@ def _holds(verify: Verify, names: Mapping[str, bytes], situation: Situation) -> 
     return expected is not None and names.get(verify.equals) == expected
 
 
-def _carry_out(
-    effects: WriteRule | Effects,
-    written: bytes,
-    names: Mapping[str, bytes],
-    mtu: int,
-    situation: Situation,
-) -> Reaction:
+def _carry_out(chosen: Choice, written: bytes, mtu: int, situation: Situation) -> Reaction:
+    effects, names = chosen.effects, chosen.names
     sendings: list[Sending] = []
     drawn: dict[str, bytes] = {}
     for reply in effects.replies if effects.error is None else ():

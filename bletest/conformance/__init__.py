@@ -28,6 +28,7 @@ _MODULES = (
     "permissions",
     "writes",
     "writes_pdus",
+    "protocols",
     "notifications",
     "mtu",
     "reconnection",

@@ -12,7 +12,7 @@ from bletest.profile.expectation import (
     DeviceExpectation,
     ServiceExpectation,
 )
-from bletest.profile.rules import WriteRule
+from bletest.profile.rules import Reply, WriteRule
 from bletest.uuids import GAP_SERVICE, GATT_SERVICE, Uuid
 
 
@@ -38,6 +38,34 @@ class RuleOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Challenge:
+    """A write that makes the device send random octets, ``reply``, through ``via``."""
+
+    characteristic: CharacteristicExpectation
+    rule: WriteRule
+    value: bytes
+    reply: Reply
+    via: CharacteristicExpectation
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolOf:
+    """A rule that verifies what is written, and what has to come before it.
+
+    ``number`` counts the rules of the characteristic from 1. ``challenge`` is None where the
+    right answer follows from what is written alone. ``via`` are all characteristics through
+    which replies come.
+    """
+
+    device: DeviceExpectation
+    characteristic: CharacteristicExpectation
+    number: int
+    rule: WriteRule
+    challenge: Challenge | None
+    via: tuple[CharacteristicExpectation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stimulus:
     """One PDU to send to a device, ``name`` says which."""
 
@@ -52,6 +80,7 @@ Subject = (
     | CharacteristicExpectation
     | DescriptorOf
     | RuleOf
+    | ProtocolOf
     | Stimulus
 )
 
@@ -69,6 +98,8 @@ def name_of(subject: Subject) -> str:
         case RuleOf():
             condition = "otherwise" if subject.rule.match is None else subject.value.hex()
             return f"{subject.characteristic.path}/{condition}"
+        case ProtocolOf():
+            return f"{subject.characteristic.path}/rule {subject.number}"
         case Stimulus():
             return f"{subject.device.name}/{subject.name}"
         case _:
@@ -82,7 +113,7 @@ def attribute_of(subject: Subject) -> str:
             return "device"
         case DescriptorOf():
             return subject.descriptor.path
-        case RuleOf():
+        case RuleOf() | ProtocolOf():
             return subject.characteristic.path
         case _:
             return subject.path
@@ -95,7 +126,7 @@ def side_effect_of(subject: Subject) -> SideEffect:
             return subject.side_effect
         case DescriptorOf():
             return subject.descriptor.side_effect
-        case RuleOf():
+        case RuleOf() | ProtocolOf():
             return subject.characteristic.side_effect
         case _:
             return SideEffect.NONE
@@ -117,7 +148,7 @@ def _operands(
             yield from ((subject, operation) for operation in operations)
         case DescriptorOf():
             yield from ((subject.descriptor, operation) for operation in operations)
-        case RuleOf():
+        case RuleOf() | ProtocolOf():
             # the rule's own characteristic is written, the others bring the replies
             for operation in operations:
                 if operation == "subscribe":
@@ -135,7 +166,7 @@ def hidden_by_some_adapters(subject: Subject) -> bool:
             return subject.service_uuid in _HIDDEN
         case DescriptorOf():
             return subject.characteristic.service_uuid in _HIDDEN
-        case RuleOf():
+        case RuleOf() | ProtocolOf():
             return any(
                 one.service_uuid in _HIDDEN for one in (subject.characteristic, *subject.via)
             )

@@ -16,7 +16,7 @@ from bletest.contracts.database import (
     RemoteService,
 )
 from bletest.contracts.effects import SideEffect
-from bletest.profile.rules import WriteRule
+from bletest.profile.rules import Variable, WriteRule
 from bletest.uuids import Uuid
 
 __all__ = [
@@ -179,7 +179,8 @@ class DeviceExpectation:
 
     ``name`` is the profile's, ``device_name`` the GAP Device Name; ``mtu`` the ATT_MTU the
     device offers; ``bonding`` whether it can be paired with at all, and bonds.
-    ``services`` holds the profile's own services; GAP is implied and not among them.
+    ``services`` holds the profile's own services; GAP is implied and not among them. ``state``
+    are the variables that rules set and ask for.
     """
 
     name: str
@@ -191,6 +192,7 @@ class DeviceExpectation:
     bonding: bool
     advertising: AdvertisingExpectation
     services: tuple[ServiceExpectation, ...]
+    state: Mapping[str, Variable] = field(default_factory=dict)
 
     def characteristics(self) -> tuple[CharacteristicExpectation, ...]:
         """Return every characteristic of every service, in file order."""

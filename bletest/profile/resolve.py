@@ -124,6 +124,7 @@ class _Resolver:
                 tx_power=advertising.tx_power,
             ),
             services=tuple(expected),
+            state=self.states.variables,
         )
         return Profile(
             name=model.name,

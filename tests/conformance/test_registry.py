@@ -15,7 +15,8 @@ from bletest.contracts.capabilities import Capability
 from bletest.contracts.effects import SideEffect
 from bletest.contracts.findings import Severity
 from bletest.errors import CheckFailed, UnknownAttribute
-from bletest.profile import load, shipped
+from bletest.profile import load, loads, shipped
+from bletest.profile.spec import Profile
 from tests.support.rich_device import Fault, rich
 from tests.support.table_client import TableDevice, client_of
 
@@ -26,17 +27,31 @@ JUDGED_BY_TESTS_OF_THEIR_OWN = {
     "discovery.handles",
     "discovery.groups",
     "reconnect.accepted",
+    "protocol.right_answer",
+    "protocol.wrong_answer",
+    "protocol.replay",
+    "protocol.expiry",
+    "protocol.order",
+    "protocol.fresh",
 }
+LOCK = loads(
+    shipped()["challenge_lock"].read_text(encoding="utf-8").replace("{env: LOCK_KEY}", "00 01 02")
+)
+
+
+def profile_for(code: str) -> Profile:
+    """Return a profile in which the check finds something to judge."""
+    return LOCK if code.startswith("protocol.") else rich()
 
 
 @pytest.mark.parametrize("mtu", [517, 23])
 @pytest.mark.parametrize("code", CODES)
 def test_a_device_that_keeps_its_profile_passes_and_is_left_as_it_was(code: str, mtu: int) -> None:
     async def judge() -> None:
-        found = find(code).cases(rich().expectation)
+        found = find(code).cases(profile_for(code).expectation)
         assert found
         for case in found:
-            client = client_of(rich(), mtu=mtu)
+            client = client_of(profile_for(code), mtu=mtu)
             before = _values(client.device)
             assert await case.run(client) == []
             assert _values(client.device) == before
@@ -52,8 +67,8 @@ def _values(one: TableDevice) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_checks_of_a_device_leave_it_fit_for_the_next(code: str) -> None:
-    client = client_of(rich())
-    for case in find(code).cases(rich().expectation):
+    client = client_of(profile_for(code))
+    for case in find(code).cases(profile_for(code).expectation):
         assert asyncio.run(case.run(client)) == []
 
 

@@ -10,6 +10,7 @@ from bletest.uuids import Uuid
 
 NAMES = [
     "battery_and_device_information",
+    "challenge_lock",
     "heart_rate",
     "led_button",
     "nordic_uart",

@@ -83,7 +83,8 @@ class _Behaviour:
         if reaction.error is not None:
             raise AttRefusal(reaction.error)
         for sending in reaction.sendings:
-            indicates = sending.kind is ReplyKind.INDICATION
+            only = "notify" not in device.specs[sending.via].properties
+            indicates = sending.kind is ReplyKind.INDICATION or (sending.kind is None and only)
             self.device.send(sending.via, sending.value, indicates, sending.after)
 
 
@@ -108,7 +109,7 @@ class TableDevice:
         self.specs = {spec.path: spec for spec in profile.characteristics()}
         self.now = 0.0
         self.memory = Memory(profile.state)
-        self.draw = random.Random(profile.name).randbytes
+        self.draw: Callable[[int], bytes] = random.Random(profile.name).randbytes
         self.bonded = False
         self._due: list[_Due] = []
         self._numbers = count()
