@@ -2,6 +2,7 @@
 
 from bletest.behaviour.functions import compute, fill, recognise
 from bletest.behaviour.memory import Memory
+from bletest.behaviour.record_access import StoredRecords
 from bletest.behaviour.writes import Choice, Reaction, Sending, Situation, choose, react
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Reaction",
     "Sending",
     "Situation",
+    "StoredRecords",
     "choose",
     "compute",
     "fill",

@@ -62,7 +62,8 @@ class Reaction:
 
     ``sets`` are variables with their new values and ``names`` octets to be remembered, both for
     ``expires`` seconds, for good where that is None. ``disconnect`` seconds from the write the
-    link ends; None leaves it.
+    link ends; None leaves it. ``cancels``: what earlier writes of this client to the same
+    characteristic still have to send is not sent.
     """
 
     error: int | None = None
@@ -71,6 +72,7 @@ class Reaction:
     names: tuple[tuple[str, bytes], ...] = ()
     expires: float | None = None
     disconnect: float | None = None
+    cancels: bool = False
 
 
 def react(

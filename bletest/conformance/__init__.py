@@ -29,6 +29,7 @@ _MODULES = (
     "writes",
     "writes_pdus",
     "protocols",
+    "record_access",
     "notifications",
     "mtu",
     "reconnection",

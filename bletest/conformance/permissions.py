@@ -35,6 +35,8 @@ _CODES = tuple(one for one in NOT_PAIRED if isinstance(one, int))
 
 def harmless(subject: CharacteristicExpectation) -> bytes | None:
     """Return a value that the device accepts, None if no guess fits what the profile says."""
+    if subject.procedure is not None:
+        return None
     for rule in subject.rules:
         literal = isinstance(rule.match, bytes) and rule_for(subject.rules, rule.match) is rule
         if literal and rule.always and rule.error is None and isinstance(rule.match, bytes):

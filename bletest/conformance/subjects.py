@@ -66,6 +66,14 @@ class ProtocolOf:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcedureOf:
+    """A control point, and the characteristic that it reports through."""
+
+    characteristic: CharacteristicExpectation
+    via: tuple[CharacteristicExpectation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stimulus:
     """One PDU to send to a device, ``name`` says which."""
 
@@ -81,6 +89,7 @@ Subject = (
     | DescriptorOf
     | RuleOf
     | ProtocolOf
+    | ProcedureOf
     | Stimulus
 )
 
@@ -98,6 +107,8 @@ def name_of(subject: Subject) -> str:
         case RuleOf():
             condition = "otherwise" if subject.rule.match is None else subject.value.hex()
             return f"{subject.characteristic.path}/{condition}"
+        case ProcedureOf():
+            return subject.characteristic.path
         case ProtocolOf():
             return f"{subject.characteristic.path}/rule {subject.number}"
         case Stimulus():
@@ -113,7 +124,7 @@ def attribute_of(subject: Subject) -> str:
             return "device"
         case DescriptorOf():
             return subject.descriptor.path
-        case RuleOf() | ProtocolOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf():
             return subject.characteristic.path
         case _:
             return subject.path
@@ -126,7 +137,7 @@ def side_effect_of(subject: Subject) -> SideEffect:
             return subject.side_effect
         case DescriptorOf():
             return subject.descriptor.side_effect
-        case RuleOf() | ProtocolOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf():
             return subject.characteristic.side_effect
         case _:
             return SideEffect.NONE
@@ -148,7 +159,7 @@ def _operands(
             yield from ((subject, operation) for operation in operations)
         case DescriptorOf():
             yield from ((subject.descriptor, operation) for operation in operations)
-        case RuleOf() | ProtocolOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf():
             # the rule's own characteristic is written, the others bring the replies
             for operation in operations:
                 if operation == "subscribe":
@@ -166,7 +177,7 @@ def hidden_by_some_adapters(subject: Subject) -> bool:
             return subject.service_uuid in _HIDDEN
         case DescriptorOf():
             return subject.characteristic.service_uuid in _HIDDEN
-        case RuleOf() | ProtocolOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf():
             return any(
                 one.service_uuid in _HIDDEN for one in (subject.characteristic, *subject.via)
             )

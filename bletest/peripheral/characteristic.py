@@ -167,7 +167,8 @@ class ServerCharacteristic:
 
     def _take_part(self) -> None:
         """Have the server ask only if there is something to say: asking costs most of a read."""
-        has_say = bool(self.spec.rules) or bool(self._trigger & (_READ | _WRITE))
+        decides = bool(self.spec.rules) or self.spec.procedure is not None
+        has_say = decides or bool(self._trigger & (_READ | _WRITE))
         self.attribute.value.handler = self if has_say else None
 
     def read(self, request: ReadAccess) -> bytes | Deferred | None:
@@ -182,7 +183,9 @@ class ServerCharacteristic:
 
     def write(self, request: WriteAccess) -> Deferred | None:
         """Accept or refuse a write; replies go out after the response."""
-        if self.spec.rules:
+        if self.spec.procedure is not None:
+            self._peripheral.follow_procedure(self, request)
+        elif self.spec.rules:
             self._peripheral.follow_rules(self.spec.rules, request)
         self._flags |= _WRITE
         if not self._trigger & _WRITE:

@@ -19,7 +19,7 @@ from bletest.att.codes import ErrorCode
 from bletest.att.database import Attribute
 from bletest.att.handlers import AttRefusal, Deferred, WriteAccess
 from bletest.att.server import Server, ServerBearer
-from bletest.behaviour import Memory, Sending, react
+from bletest.behaviour import Memory, Sending, StoredRecords, react
 from bletest.contracts.events import EventSink, Note, nowhere
 from bletest.errors import SecretMissing, UnknownAttribute
 from bletest.faults import FaultPlan
@@ -94,6 +94,12 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         )
         self.faults = FaultPlan(profile)
         self._memory = Memory(profile.state)
+        self._stored = {
+            one.path: StoredRecords(one.path, one.procedure)
+            for one in profile.characteristics()
+            if one.procedure is not None
+        }
+        self._reporting: dict[tuple[str, str], list[asyncio.TimerHandle]] = {}
         self._paused: asyncio.TimerHandle | None = None
         self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
 
@@ -236,6 +242,8 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         for characteristic in self:
             characteristic.restore()
         self._memory.reset()
+        for stored in self._stored.values():
+            stored.reset()
 
     async def _advertise(self) -> None:
         """Advertise if there is room for another client."""
@@ -344,6 +352,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
 
     def _close(self, link: ClientLink) -> None:
         self._memory.forget(link.identity)
+        self._stop_reporting(link.identity)
         del self._links[link.identity]
         del self._by_connection[link.connection.handle]
         link.close()
@@ -472,6 +481,34 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             )
         if reaction.error is not None:
             raise AttRefusal(reaction.error)
+
+    def follow_procedure(self, characteristic: ServerCharacteristic, request: WriteAccess) -> None:
+        """Do what a control point does about a write; raises AttRefusal where it refuses."""
+        client, path = request.client, characteristic.path
+        subscribed = {one.path for one in self if client in one.subscribers}
+        stored = self._stored[path]
+        reaction = stored.write(client, request.value, _now(), subscribed=subscribed)
+        if reaction.error is not None:
+            raise AttRefusal(reaction.error)
+        timers = self._reporting.setdefault((client, path), [])
+        if reaction.cancels:
+            for timer in timers:
+                timer.cancel()
+        now = _now()
+        timers[:] = [one for one in timers if not one.cancelled() and one.when() > now]
+        timers.extend(
+            asyncio.get_running_loop().call_at(
+                now + sending.after, self._send_reply, client, sending
+            )
+            for sending in reaction.sendings
+        )
+
+    def _stop_reporting(self, client: str) -> None:
+        for stored in self._stored.values():
+            stored.forget(client)
+        for key in [key for key in self._reporting if key[0] == client]:
+            for timer in self._reporting.pop(key):
+                timer.cancel()
 
     def _end_link(self, link: ClientLink, reason: int) -> None:
         if self._links.get(link.identity) is link:

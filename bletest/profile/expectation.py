@@ -16,6 +16,7 @@ from bletest.contracts.database import (
     RemoteService,
 )
 from bletest.contracts.effects import SideEffect
+from bletest.profile.procedures import RecordAccessExpectation
 from bletest.profile.rules import Variable, WriteRule
 from bletest.uuids import Uuid
 
@@ -121,7 +122,8 @@ class CharacteristicExpectation(AttributeExpectation):
 
     ``subscribe`` is what it takes to write the CCCD, None where there is none to write.
     ``rules`` are tried in order for a write; none means that any value of a legal length is
-    accepted. ``service_uuid`` and ``service_occurrence`` name the service it stands in.
+    accepted; ``procedure`` stands in their place. ``service_uuid`` and ``service_occurrence``
+    name the service it stands in.
     """
 
     service_uuid: Uuid
@@ -131,6 +133,7 @@ class CharacteristicExpectation(AttributeExpectation):
     notify: NotifyExpectation | None
     rules: tuple[WriteRule, ...]
     descriptors: tuple[DescriptorExpectation, ...]
+    procedure: RecordAccessExpectation | None = None
 
     def locate(self, database: RemoteDatabase) -> RemoteCharacteristic | None:
         """Return the discovered characteristic, None if the device lacks it."""

@@ -368,6 +368,30 @@ class VariableModel(Shape):
     scope: Annotated[str, *_word(("client", "device"), "scope")] = "client"
 
 
+class RecordsModel(Shape):
+    """Stored records, alike but for their sequence numbers."""
+
+    count: Annotated[int, *_integer(1, 1000)]
+    template: Value
+    number: Annotated[str, *_read_by(scalars.read_text)] = "sequence_number"
+    first: Annotated[int, *_integer(0, 0xFFFF), Field(alias="from")] = 0
+
+
+class RecordAccessModel(Shape):
+    """A Record Access Control Point."""
+
+    via: Reference
+    records: RecordsModel
+    every: Seconds = 0.02
+
+
+class ProcedureModel(Shape):
+    """What a control point does as a whole."""
+
+    racp: RecordAccessModel | None = None
+    transfer: Later = None
+
+
 class AttributeModel(Shape):
     """What characteristics and descriptors have in common."""
 
@@ -400,7 +424,7 @@ class CharacteristicModel(AttributeModel):
     ] = None
     on_write: list[RuleModel] | None = None
     descriptors: list[DescriptorModel] = []
-    procedure: Later = None
+    procedure: ProcedureModel | None = None
     behaviour: Later = None
 
 

@@ -24,10 +24,12 @@ from bletest.profile.model import (
     ProfileModel,
     ServiceModel,
 )
+from bletest.profile.procedures import RecordAccessExpectation
 from bletest.profile.resolve_attributes import AttributeReader, Common
 from bletest.profile.resolve_faults import read_faults
 from bletest.profile.resolve_names import Target, name_everything
 from bletest.profile.resolve_parts import PartReader, remembered_names
+from bletest.profile.resolve_procedures import read_procedure
 from bletest.profile.resolve_rules import RuleReader
 from bletest.profile.resolve_sources import SourceReader, check_source
 from bletest.profile.resolve_state import read_states
@@ -59,6 +61,7 @@ from bletest.uuids import (
 )
 
 _WRITES = frozenset({"write", "write_without_response", "authenticated_signed_write"})
+_ANSWER = 1.0  # seconds in which a procedure answers, beside what it says itself
 _SENDS = frozenset({"notify", "indicate"})
 _EXTENDED = frozenset({"reliable_write", "writable_auxiliaries"})
 _IMPLIED = {CCCD: "notify or indicate", SCCD: "broadcast", EXTENDED_PROPERTIES: "reliable_write"}
@@ -261,6 +264,19 @@ class _Resolver:
             self.shaped.mistake(
                 at, "this characteristic can be read, but has no value", "add `value: …`"
             )
+        if model.procedure is not None and model.on_write is not None:
+            self.shaped.mistake(
+                (*at, "procedure", KEY),
+                "a procedure decides about every write, beside it there are no rules",
+                "remove `on_write`, or `procedure`",
+            )
+        procedure = read_procedure(
+            self.shaped,
+            self.naming.characteristics,
+            self.naming.targets,
+            target,
+            model.procedure,
+        )
         rules = self._rules(model, target, common, writes)
         notify = self._notify(model, target.typing, common, properties, at)
         effect = self.attributes.side_effect(model, at, read, write)
@@ -285,6 +301,7 @@ class _Resolver:
             rules=rules,
             descriptors=tuple(one for one, _ in descriptors),
             side_effect=effect,
+            procedure=procedure,
         )
         earlier = service.characteristics[:index]
         expectation = CharacteristicExpectation(
@@ -303,6 +320,9 @@ class _Resolver:
             notify=NotifyExpectation(notify.every, notify.tolerance) if notify else None,
             rules=rules,
             descriptors=tuple(one for _, one in descriptors),
+            procedure=RecordAccessExpectation(procedure.via, procedure.every + _ANSWER)
+            if procedure is not None
+            else None,
         )
         return spec, expectation
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from bletest.att.access import Access
 from bletest.profile.expectation import DeviceExpectation, SideEffect
 from bletest.profile.faults import FaultSpec
+from bletest.profile.procedures import RecordAccess
 from bletest.profile.rules import ReplyKind, Variable, WriteRule
 from bletest.profile.sources import ValueSource
 from bletest.uuids import Uuid
@@ -132,7 +133,8 @@ class CharacteristicSpec:
     ``reliable_write``, ``writable_auxiliaries`` (``extended_properties`` is there whenever one of
     these two is). ``value`` is what it starts with. ``read``, ``write`` and ``subscribe`` are None
     where the operation is refused. A write of fewer than ``min_length`` or more than
-    ``max_length`` octets is refused. ``notify`` is a schedule, None where nothing comes by itself.
+    ``max_length`` octets is refused. ``notify`` is a schedule, None where nothing comes by itself;
+    ``procedure`` stands in place of rules where it is one of a SIG service.
     """
 
     path: str
@@ -150,6 +152,7 @@ class CharacteristicSpec:
     rules: tuple[WriteRule, ...]
     descriptors: tuple[DescriptorSpec, ...]
     side_effect: SideEffect
+    procedure: RecordAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)

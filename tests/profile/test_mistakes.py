@@ -380,6 +380,53 @@ CHARACTERISTICS = {
         "`enter: boot` comes",
         "leave it out",
     ),
+    "procedure that does not exist": (
+        "{uuid: 0xFF01, properties: [write, indicate], procedure: {¦rcap: {}}}",
+        "unknown key `rcap`",
+        '"racp"',
+    ),
+    "procedure that comes later": (
+        "{uuid: 0xFF01, properties: [write, indicate], procedure: {¦transfer: {control: x}}}",
+        "`transfer` comes with a later version",
+        "leave it out",
+    ),
+    "procedure without a name": (
+        "{uuid: 0xFF01, properties: [write, indicate], procedure: ¦{}}",
+        "has no name",
+        "racp",
+    ),
+    "records without a number": (
+        "{uuid: 0xFF01, id: x, properties: [write, indicate, notify], procedure:"
+        " {racp: {via: x, records: ¦{count: 1, template: {hex: 00}}}}}",
+        "hex has no field `sequence_number`",
+        "fields of a codec",
+    ),
+    "records through what is not there": (
+        "{uuid: 0xFF01, id: control, properties: [write, indicate], procedure:"
+        " {racp: {via: ¦contrl, records: {count: 1, template: {hex: 00}}}}}",
+        "no characteristic has the id `contrl`",
+        '"control"',
+    ),
+    "too many records": (
+        "{uuid: 0xFF01, id: x, properties: [write, indicate, notify], procedure:"
+        " {racp: {via: x, records: {count: ¦1001, template: {hex: 00}}}}}",
+        "1001 is out of range",
+        "1 to 1000",
+    ),
+    "records of a control point that cannot answer": (
+        "{uuid: glucose_measurement, id: x, properties: [write, notify], procedure:"
+        " {¦racp: {via: x, records: {count: 1, template:"
+        " {sequence_number: 1, base_time: 2026-01-01T08:00:00}}}}}",
+        "has the property indicate",
+        "add indicate",
+    ),
+    "rules beside a procedure": (
+        "{uuid: glucose_measurement, id: x, properties: [write, notify, indicate],"
+        " on_write: [{match: 01}], ¦procedure: {racp: {via: x, records: {count: 1, template:"
+        " {sequence_number: 1, base_time: 2026-01-01T08:00:00}}}}}",
+        "beside it there are no rules",
+        "remove `on_write`",
+    ),
     "state nobody declared": (
         "{uuid: 0xFF01, properties: [write], on_write: [{match: 01, set: {¦phase: open}}]}",
         "the state has no variable `phase`",

@@ -11,6 +11,7 @@ from bletest.uuids import Uuid
 NAMES = [
     "battery_and_device_information",
     "challenge_lock",
+    "glucose_meter",
     "heart_rate",
     "led_button",
     "nordic_uart",

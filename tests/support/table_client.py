@@ -18,7 +18,7 @@ from bletest.att.codes import error_text
 from bletest.att.handlers import AttRefusal, ReadAccess, WriteAccess
 from bletest.att.server import Server
 from bletest.att.server_events import ServerEvent, Subscribed
-from bletest.behaviour import Memory, react
+from bletest.behaviour import Memory, Reaction, StoredRecords, react
 from bletest.contracts.advertisements import Advertisement
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.client import CharacteristicName, DescriptorName, Reading
@@ -75,11 +75,23 @@ class _Behaviour:
 
     def write(self, request: WriteAccess) -> None:
         device = self.device
+        if self.spec.procedure is not None:
+            reaction = device.stored[self.spec.path].write(
+                CLIENT, request.value, device.now, subscribed=device.subscribed()
+            )
+            if reaction.cancels:
+                device.cancel({self.spec.path, self.spec.procedure.via})
+            self._carry_out(reaction)
+            return
         situation = device.memory.situation(CLIENT, device.now, draw=device.draw, keys=find_key)
         reaction = react(
             self.spec.rules, request.value, mtu=request.bearer.mtu, situation=situation
         )
         device.memory.keep(CLIENT, reaction, device.now)
+        self._carry_out(reaction)
+
+    def _carry_out(self, reaction: Reaction) -> None:
+        device = self.device
         if reaction.error is not None:
             raise AttRefusal(reaction.error)
         for sending in reaction.sendings:
@@ -109,6 +121,11 @@ class TableDevice:
         self.specs = {spec.path: spec for spec in profile.characteristics()}
         self.now = 0.0
         self.memory = Memory(profile.state)
+        self.stored = {
+            spec.path: StoredRecords(spec.path, spec.procedure)
+            for spec in profile.characteristics()
+            if spec.procedure is not None
+        }
         self.draw: Callable[[int], bytes] = random.Random(profile.name).randbytes
         self.bonded = False
         self._due: list[_Due] = []
@@ -135,6 +152,8 @@ class TableDevice:
         """The link ends; the server looks at the bond to know what it keeps."""
         self.security.bonded = self._keeps
         self.memory.forget(CLIENT)
+        for stored in self.stored.values():
+            stored.forget(CLIENT)
         self.bearer.close()
 
     @property
@@ -162,6 +181,20 @@ class TableDevice:
         """Send through a characteristic ``after`` seconds from now, if the client wants it."""
         due = _Due(self.now + after, next(self._numbers), path, value, indicate)
         heapq.heappush(self._due, due)
+
+    def subscribed(self) -> set[str]:
+        """The paths of what sends to the client."""
+        bearer = self.bearer
+        return {
+            path
+            for path, one in self.by_path.items()
+            if bearer.notifies(one.value.handle) or bearer.indicates(one.value.handle)
+        }
+
+    def cancel(self, paths: set[str]) -> None:
+        """Send nothing of what is due on these paths."""
+        self._due = [one for one in self._due if one.path not in paths]
+        heapq.heapify(self._due)
 
     def run_until(self, end: float) -> list[bytes]:
         """Let time pass up to the next PDU that goes out, or to ``end``."""
