@@ -5,6 +5,7 @@ does. It takes some minutes, because most lanes keep real time. Arguments name t
 keep to.
 """
 
+import os
 import sys
 from collections import Counter
 
@@ -14,6 +15,7 @@ from tests.matrix.lanes import LANES, REFERENCE, Verdicts, differences, judge
 
 def main(names: list[str]) -> int:
     """Print the matrix; return 1 if a verdict differs between lanes, or a test fails on one."""
+    os.environ.setdefault("LOCK_KEY", "00 01 02 03")  # of challenge_lock
     wrong: list[str] = []
     width = max(map(len, shipped()))
     for profile in names or sorted(shipped()):

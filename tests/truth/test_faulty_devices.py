@@ -359,7 +359,8 @@ def test_there_are_enough_faults_to_mean_something() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(profile.shipped()))
-def test_a_good_device_has_no_findings(name: str) -> None:
+def test_a_good_device_has_no_findings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCK_KEY", "00 01 02 03")  # of challenge_lock
     verdicts = judge(profile.load(profile.shipped()[name]))
     assert [str(verdict) for verdict in verdicts if verdict.problem is not None] == []
     assert len(verdicts) >= 20
