@@ -3,9 +3,18 @@
 from bletest.behaviour.functions import compute, fill, recognise
 from bletest.behaviour.memory import Memory
 from bletest.behaviour.record_access import StoredRecords
-from bletest.behaviour.writes import Choice, Reaction, Sending, Situation, choose, react
+from bletest.behaviour.writes import (
+    NOTHING_BEFORE,
+    Choice,
+    Reaction,
+    Sending,
+    Situation,
+    choose,
+    react,
+)
 
 __all__ = [
+    "NOTHING_BEFORE",
     "Choice",
     "Memory",
     "Reaction",

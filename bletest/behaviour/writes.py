@@ -39,7 +39,8 @@ class Situation:
     keys: Callable[[Computed], bytes] = _no_keys
 
 
-_NOTHING_BEFORE = Situation()
+NOTHING_BEFORE = Situation()
+"""What a write meets where no rule depends on anything that was before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def react(
     value: bytes,
     *,
     mtu: int,
-    situation: Situation = _NOTHING_BEFORE,
+    situation: Situation = NOTHING_BEFORE,
 ) -> Reaction:
     """Return what the first matching rule says; a write that none matches is accepted.
 

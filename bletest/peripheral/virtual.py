@@ -19,7 +19,7 @@ from bletest.att.codes import ErrorCode
 from bletest.att.database import Attribute
 from bletest.att.handlers import AttRefusal, Deferred, WriteAccess
 from bletest.att.server import Server, ServerBearer
-from bletest.behaviour import Memory, Sending, StoredRecords, react
+from bletest.behaviour import NOTHING_BEFORE, Memory, Sending, StoredRecords, react
 from bletest.contracts.events import EventSink, Note, nowhere
 from bletest.errors import SecretMissing, UnknownAttribute
 from bletest.faults import FaultPlan
@@ -94,6 +94,9 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         )
         self.faults = FaultPlan(profile)
         self._memory = Memory(profile.state)
+        self._remembers = not all(
+            rule.always for one in profile.characteristics() for rule in one.rules
+        )
         self._stored = {
             one.path: StoredRecords(one.path, one.procedure)
             for one in profile.characteristics()
@@ -465,8 +468,13 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
     def follow_rules(self, rules: tuple[WriteRule, ...], request: WriteAccess) -> None:
         """Do what the profile's rules say about a write; raises AttRefusal where they refuse."""
         client, now = request.client, _now()
-        situation = self._memory.situation(client, now, draw=self._draw, keys=find_key)
         try:
+            # Most devices have nothing to remember, and many are written often.
+            situation = (
+                self._memory.situation(client, now, draw=self._draw, keys=find_key)
+                if self._remembers
+                else NOTHING_BEFORE
+            )
             reaction = react(rules, request.value, mtu=request.bearer.mtu, situation=situation)
         except SecretMissing as error:
             self._note(f"cannot follow the rules: {error.message}")

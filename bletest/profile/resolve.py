@@ -97,6 +97,7 @@ class _Resolver:
             services.append(spec)
             if service.primary:
                 expected.append(expectation)
+        self._check_records(services, expected)
         faults = read_faults(self.shaped, self.naming, model.faults)
         advertising = self._advertising()
         if advertising is None:
@@ -140,6 +141,26 @@ class _Resolver:
             faults=faults,
             state=self.states.variables,
         )
+
+    def _check_records(
+        self, services: list[ServiceSpec], expected: list[ServiceExpectation]
+    ) -> None:
+        """Note where stored records are not what their characteristic is held to."""
+        values = {one.path: one.value for service in expected for one in service.characteristics}
+        for number, service in enumerate(services):
+            for index, one in enumerate(service.characteristics):
+                if one.procedure is None or one.procedure.via not in values:
+                    continue
+                records = one.procedure.records
+                found = (values[one.procedure.via].mismatch(record.value) for record in records)
+                wrong = next((problem for problem in found if problem is not None), None)
+                if wrong is not None:
+                    at: Path = ("services", number, "characteristics", index)
+                    self.shaped.mistake(
+                        (*at, "procedure", "racp", "records", "template"),
+                        f"a record does not meet what `{one.procedure.via}` is held to: {wrong}",
+                        "change one of the two",
+                    )
 
     def _advertising(self) -> AdvertisingSpec | None:
         interval = self.model.advertising.interval

@@ -420,6 +420,13 @@ CHARACTERISTICS = {
         "has the property indicate",
         "add indicate",
     ),
+    "records that their characteristic forbids": (
+        "{uuid: glucose_measurement, id: x, properties: [write, notify, indicate], length: 4,"
+        " procedure: {racp: {via: x, records: {count: 1, template:"
+        " ¦{sequence_number: 1, base_time: 2026-01-01T08:00:00}}}}}",
+        "it has 10 octets, not 4",
+        "change one of the two",
+    ),
     "rules beside a procedure": (
         "{uuid: glucose_measurement, id: x, properties: [write, notify, indicate],"
         " on_write: [{match: 01}], ¦procedure: {racp: {via: x, records: {count: 1, template:"
