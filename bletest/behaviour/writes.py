@@ -88,8 +88,11 @@ def react(
     ``mtu`` is the ATT_MTU of the client that will be answered: ``chunk: mtu`` cuts by it.
     Raises whatever ``situation.keys`` raises.
     """
-    chosen = choose(rules, value, situation)
-    return Reaction() if chosen is None else _carry_out(chosen, value, mtu, situation)
+    chosen = _choose(rules, value, situation)
+    if chosen is None:
+        return Reaction()
+    _, effects, names = chosen
+    return _carry_out(effects, value, names, mtu, situation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +106,22 @@ class Choice:
 
 def choose(rules: tuple[WriteRule, ...], value: bytes, situation: Situation) -> Choice | None:
     """Return what the first rule that applies says; None where none does."""
+    chosen = _choose(rules, value, situation)
+    return None if chosen is None else Choice(*chosen)
+
+
+def _choose(
+    rules: tuple[WriteRule, ...], value: bytes, situation: Situation
+) -> tuple[WriteRule, WriteRule | Effects, Mapping[str, bytes]] | None:
     for rule in rules:
         fields = rule.read(value)
-        if fields is None or not _meets(rule, situation):
+        if fields is None or (rule.when and not _meets(rule, situation)):
             continue
-        names = {**situation.names, **fields}
+        names = {**situation.names, **fields} if fields else situation.names
         if rule.verify is None or _holds(rule.verify, names, situation):
-            return Choice(rule, rule, names)
+            return rule, rule, names
         if rule.otherwise is not None:
-            return Choice(rule, rule.otherwise, names)
+            return rule, rule.otherwise, names
     return None
 
 
@@ -124,8 +134,13 @@ def _holds(verify: Verify, names: Mapping[str, bytes], situation: Situation) -> 
     return expected is not None and names.get(verify.equals) == expected
 
 
-def _carry_out(chosen: Choice, written: bytes, mtu: int, situation: Situation) -> Reaction:
-    effects, names = chosen.effects, chosen.names
+def _carry_out(
+    effects: WriteRule | Effects,
+    written: bytes,
+    names: Mapping[str, bytes],
+    mtu: int,
+    situation: Situation,
+) -> Reaction:
     sendings: list[Sending] = []
     drawn: dict[str, bytes] = {}
     for reply in effects.replies if effects.error is None else ():
