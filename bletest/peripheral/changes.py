@@ -23,7 +23,6 @@ class ChangesDatabase:
     table: AttributeTable
     server: Server
     _characteristics: Mapping[str, ServerCharacteristic]
-    _by_attribute: dict[int, ServerCharacteristic]
     _links: Mapping[str, ClientLink]
     _saboteur: Saboteur
 
@@ -41,10 +40,7 @@ class ChangesDatabase:
             self.table, self.profile, name, lambda spec: self._characteristics[spec.path]
         )
         for path, attribute in by_path.items():
-            characteristic = self._characteristics[path]
-            self._by_attribute.pop(id(characteristic.attribute.value), None)
-            self._by_attribute[id(attribute.value)] = characteristic
-            characteristic.stand_behind(attribute)
+            self._characteristics[path].stand_behind(attribute)
         self._changed(*changed)
 
     def _changed(self, start: int, end: int) -> None:
