@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from bumble.device import Connection
 from bumble.keys import PairingKeys
 
 from bletest.att.access import LinkSecurity
 from bletest.att.server import ServerBearer
-from bletest.link.smp import PairingSession
 from bletest.peripheral.security import Bond, Bonds
 
 
@@ -55,36 +54,19 @@ class ClientLink:
 
     def _on_encryption_change(self) -> None:
         self.security.encrypted = bool(self.connection.is_encrypted)
-        self.security.key_size = self._key_size()
+        self.security.key_size = self.connection.encryption_key_size
         bond = self._bonds.get(self.identity)
         if bond is not None:
             self.security.authenticated = bond.authenticated
             self.security.secure_connections = bond.secure_connections
         self.tell_of_changes()
 
-    def _key_size(self) -> int:
-        """Return how long the key in use is, in octets; 0 on a plain link.
-
-        A virtual controller never says so: it is what pairing has agreed on, now or before.
-        """
-        if not self.security.encrypted:
-            return 0
-        session = self._session()
-        if session is not None:
-            return session.key_size
-        bond = self._bonds.get(self.identity)
-        return bond.key_size if bond is not None else self.connection.encryption_key_size or 16
-
-    def _session(self) -> PairingSession | None:
-        sessions = self.connection.device.smp_manager.sessions
-        return cast("PairingSession | None", sessions.get(self.connection.handle))
-
     def _on_pairing(self, keys: PairingKeys) -> None:
         ltk = keys.ltk or keys.ltk_peripheral
         bond = Bond(
             authenticated=bool(ltk is not None and ltk.authenticated),
             secure_connections=bool(self.connection.sc),
-            key_size=self._key_size() or 16,
+            key_size=self.connection.encryption_key_size or 16,
             csrk=keys.csrk.value if keys.csrk is not None else None,
         )
         self.security.authenticated = bond.authenticated
