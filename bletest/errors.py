@@ -25,6 +25,7 @@
         ├── DeviceNotFound      nothing that matches was seen while scanning
         ├── ConnectionFailed    no link, after the stated number of tries
         ├── CapabilityMissing   adapter or device cannot do this; the plugin skips
+        │   └── SecretMissing   … as a secret of its profile is not in the environment
         ├── EmulationError      a handler of the emulated device raised
         ├── FaultNotFired       a planned fault never came to pass
         ├── ClockDeadlock       nothing can ever wake the loop
