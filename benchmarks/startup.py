@@ -49,7 +49,12 @@ def seconds(command: tuple[str, ...], where: Path) -> float:
 
 
 def _run(command: tuple[str, ...], where: Path) -> str:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    # Users let Python keep what it has compiled; with this variable each start compiles anew.
+    ours = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTEST_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     done = subprocess.run(
         command, cwd=where, env=ours, capture_output=True, text=True, timeout=300, check=False
     )
