@@ -184,9 +184,9 @@ class ServerCharacteristic:
     def write(self, request: WriteAccess) -> Deferred | None:
         """Accept or refuse a write; replies go out after the response."""
         if self.spec.procedure is not None:
-            self._peripheral.follow_procedure(self, request)
+            self._peripheral.reactions.follow_procedure(self, request)
         elif self.spec.rules:
-            self._peripheral.follow_rules(self.spec.rules, request)
+            self._peripheral.reactions.follow_rules(self.spec.rules, request)
         self._flags |= _WRITE
         if not self._trigger & _WRITE:
             return None

@@ -11,17 +11,15 @@ from typing import Any
 from bumble import hci
 from bumble.core import BaseBumbleError
 from bumble.crypto.cryptography import aes_cmac
-from bumble.device import AdvertisingType, Connection
+from bumble.device import Connection
 from bumble.keys import PairingKeys
 
 from bletest.att import server_events as seen
-from bletest.att.codes import ErrorCode
 from bletest.att.database import Attribute
-from bletest.att.handlers import AttRefusal, Deferred, WriteAccess
+from bletest.att.handlers import AttRefusal, Deferred
 from bletest.att.server import Server, ServerBearer
-from bletest.behaviour import NOTHING_BEFORE, Memory, Sending, StoredRecords, react
 from bletest.contracts.events import EventSink, Note, nowhere
-from bletest.errors import SecretMissing, UnknownAttribute
+from bletest.errors import UnknownAttribute
 from bletest.faults import FaultPlan
 from bletest.link import enhanced
 from bletest.link.station import Station
@@ -31,12 +29,13 @@ from bletest.peripheral.characteristic import Answer, ServerCharacteristic
 from bletest.peripheral.enhanced import enhanced_bearers
 from bletest.peripheral.faults import Saboteur
 from bletest.peripheral.links import ClientLink
+from bletest.peripheral.presence import Presence
+from bletest.peripheral.reactions import Reactions
 from bletest.peripheral.security import Bonds, pairing_config
 from bletest.peripheral.table import build_table
 from bletest.peripheral.waits import Occurrences
 from bletest.peripheral.world import InTheWorld
-from bletest.profile.rules import ReplyKind, WriteRule
-from bletest.profile.secrets import find_key
+from bletest.profile.rules import ReplyKind
 from bletest.profile.spec import Profile
 
 logger = logging.getLogger(__name__)
@@ -79,7 +78,6 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         self._by_connection: dict[int, ClientLink] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._bonds = Bonds()
-        self._advertising = asyncio.Lock()
         self._characteristics: dict[str, ServerCharacteristic] = {}
         table, by_path = build_table(profile, self._handler_for)
         for path, characteristic in by_path.items():
@@ -93,18 +91,9 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             aes_cmac=aes_cmac,
         )
         self.faults = FaultPlan(profile)
-        self._memory = Memory(profile.state)
-        self._remembers = not all(
-            rule.always for one in profile.characteristics() for rule in one.rules
-        )
-        self._stored = {
-            one.path: StoredRecords(one.path, one.procedure)
-            for one in profile.characteristics()
-            if one.procedure is not None
-        }
-        self._reporting: dict[tuple[str, str], list[asyncio.TimerHandle]] = {}
-        self._paused: asyncio.TimerHandle | None = None
+        self.reactions = Reactions(self)
         self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
+        self._presence = Presence(self, before=self._saboteur.on_advertising)
 
     def _handler_for(self, spec: Any) -> ServerCharacteristic:
         characteristic = ServerCharacteristic(self, spec)
@@ -184,7 +173,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             mtu = self.profile.device.mtu
             enhanced.offer(device, enhanced_bearers(self.server, mtu, self.link_of))
         self._saboteur.start()
-        await self._advertise()
+        await self._presence.advertise()
 
     async def stop(self) -> None:
         """Stop advertising, disconnect every client, end every behaviour."""
@@ -192,7 +181,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             return
         station, self._station = self._station, None
         self._saboteur.stop()
-        self._end_pause()
+        self._presence.end_pause()
         tasks = self._cancel_tasks()
         await asyncio.gather(*tasks, return_exceptions=True)
         if not station.host.lost:
@@ -207,7 +196,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
 
     def _halt(self, station: Station) -> None:
         self._saboteur.stop()
-        self._end_pause()
+        self._presence.end_pause()
         self._cancel_tasks()
         self._leave(station)
 
@@ -238,57 +227,17 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         await self.stop()
         self._restore()
         if station is not None:
-            self._note("reset")
+            self.note("reset")
             await self.start(station)
 
     def _restore(self) -> None:
         for characteristic in self:
             characteristic.restore()
-        self._memory.reset()
-        for stored in self._stored.values():
-            stored.reset()
-
-    async def _advertise(self) -> None:
-        """Advertise if there is room for another client."""
-        async with self._advertising:
-            station = self._station
-            device = self.profile.device
-            room = device.connections if device.advertise_while_connected else 1
-            full = len(self._links) >= room
-            if station is None or full or station.device.is_advertising:
-                return
-            if self.faults and self._paused is None:
-                self._saboteur.on_advertising()
-            if self._paused is not None:
-                return
-            advertising = self.profile.advertising
-            await station.device.start_advertising(
-                advertising_type=AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE,
-                advertising_data=advertising.data,
-                scan_response_data=advertising.scan_response,
-                advertising_interval_min=advertising.interval * 1000,
-                advertising_interval_max=advertising.interval * 1000,
-            )
+        self.reactions.reset()
 
     def pause_advertising(self, seconds: float) -> None:
         """Stop advertising now, and do not begin again for so long."""
-        self._end_pause()
-        self._paused = asyncio.get_running_loop().call_later(seconds, self._resume_advertising)
-        self._spawn(self._stop_advertising())
-
-    async def _stop_advertising(self) -> None:
-        async with self._advertising:
-            if self._station is not None and self._station.device.is_advertising:
-                await self._station.device.stop_advertising()
-
-    def _resume_advertising(self) -> None:
-        self._paused = None
-        self._spawn(self._advertise())
-
-    def _end_pause(self) -> None:
-        if self._paused is not None:
-            self._paused.cancel()
-            self._paused = None
+        self._presence.pause(seconds)
 
     def forget_bonds(self) -> None:
         """Lose all keys, and what is kept for bonded clients; links that are up stay up."""
@@ -298,7 +247,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         for link in self._links.values():
             link.security.bonded = False
         if self._station is not None and self._station.device.keystore is not None:
-            self._spawn(self._station.device.keystore.delete_all())
+            self.spawn(self._station.device.keystore.delete_all())
 
     # Links
 
@@ -315,11 +264,15 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             with contextlib.suppress(hci.HCI_Error, BaseBumbleError):
                 await link.connection.disconnect(reason)
 
-        self._spawn(end())
+        self.spawn(end())
 
     def link_of(self, connection_handle: int) -> ClientLink | None:
         """Return the link with that handle, None if there is none."""
         return self._by_connection.get(connection_handle)
+
+    def link_to(self, client: str) -> ClientLink | None:
+        """Return the link with that client, by its address; None if it is not connected."""
+        return self._links.get(client)
 
     def _on_connection(self, connection: Connection) -> None:
         identity = connection.peer_address.to_string(False)
@@ -333,7 +286,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         if self.faults:
             self._saboteur.on_connection(link)
         self.connected.add(identity)
-        self._spawn(self._advertise())
+        self.spawn(self._presence.advertise())
 
     def _on_pairing(self, link: ClientLink, _keys: PairingKeys) -> None:
         # A client behind a private address says who it is while it pairs.
@@ -351,11 +304,10 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         if self.faults:
             self._saboteur.on_disconnection(link)
         self.disconnected.add(link.identity)
-        self._spawn(self._advertise())
+        self.spawn(self._presence.advertise())
 
     def _close(self, link: ClientLink) -> None:
-        self._memory.forget(link.identity)
-        self._stop_reporting(link.identity)
+        self.reactions.forget(link.identity)
         del self._links[link.identity]
         del self._by_connection[link.connection.handle]
         link.close()
@@ -386,7 +338,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
                     if client in self._links:
                         self._links[client].stop(characteristic.path)
             case seen.TransactionTimeout(client, handle):
-                self._note(f"{client} did not confirm an indication of handle 0x{handle:04X}")
+                self.note(f"{client} did not confirm an indication of handle 0x{handle:04X}")
             case _:
                 pass
 
@@ -465,81 +417,6 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
                 for characteristic, octets in wanted:
                     self.send(client, characteristic, octets)
 
-    def follow_rules(self, rules: tuple[WriteRule, ...], request: WriteAccess) -> None:
-        """Do what the profile's rules say about a write; raises AttRefusal where they refuse."""
-        client, now = request.client, _now()
-        try:
-            # Most devices have nothing to remember, and many are written often.
-            situation = (
-                self._memory.situation(client, now, draw=self._draw, keys=find_key)
-                if self._remembers
-                else NOTHING_BEFORE
-            )
-            reaction = react(rules, request.value, mtu=request.bearer.mtu, situation=situation)
-        except SecretMissing as error:
-            self._note(f"cannot follow the rules: {error.message}")
-            raise AttRefusal(ErrorCode.UNLIKELY_ERROR) from None
-        self._memory.keep(client, reaction, now)
-        for sending in reaction.sendings:
-            self.send_later(client, sending)
-        if reaction.disconnect is not None and (link := self._links.get(client)) is not None:
-            # A response that is out reaches the client before the link ends.
-            asyncio.get_running_loop().call_later(
-                reaction.disconnect, self._end_link, link, _REMOTE_USER
-            )
-        if reaction.error is not None:
-            raise AttRefusal(reaction.error)
-
-    def follow_procedure(self, characteristic: ServerCharacteristic, request: WriteAccess) -> None:
-        """Do what a control point does about a write; raises AttRefusal where it refuses."""
-        client, path = request.client, characteristic.path
-        subscribed = {one.path for one in self if client in one.subscribers}
-        stored = self._stored[path]
-        reaction = stored.write(client, request.value, _now(), subscribed=subscribed)
-        if reaction.error is not None:
-            raise AttRefusal(reaction.error)
-        timers = self._reporting.setdefault((client, path), [])
-        if reaction.cancels:
-            for timer in timers:
-                timer.cancel()
-        now = _now()
-        timers[:] = [one for one in timers if not one.cancelled() and one.when() > now]
-        timers.extend(
-            asyncio.get_running_loop().call_at(
-                now + sending.after, self._send_reply, client, sending
-            )
-            for sending in reaction.sendings
-        )
-
-    def _stop_reporting(self, client: str) -> None:
-        for stored in self._stored.values():
-            stored.forget(client)
-        for key in [key for key in self._reporting if key[0] == client]:
-            for timer in self._reporting.pop(key):
-                timer.cancel()
-
-    def _end_link(self, link: ClientLink, reason: int) -> None:
-        if self._links.get(link.identity) is link:
-            self.disconnect(link, reason)
-
-    def _draw(self, length: int) -> bytes:
-        assert self._station is not None  # only a device that is up is written
-        return self._station.randomness.octets("behaviour", length)
-
-    def send_later(self, client: str, sending: Sending) -> None:
-        """Send what a rule says, after the response to the write is out."""
-        loop = asyncio.get_running_loop()
-        send = partial(self._send_reply, client, sending)
-        if sending.after:
-            loop.call_later(sending.after, send)
-        else:
-            loop.call_soon(send)
-
-    def _send_reply(self, client: str, sending: Sending) -> None:
-        via = self._characteristics[sending.via]
-        for receiver in tuple(via.subscribers) if sending.subscribers else (client,):
-            self.send(receiver, via, sending.value, sending.kind)
-
     def answer_later(
         self,
         bearer: ServerBearer,
@@ -550,7 +427,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
     ) -> Deferred:
         """Promise the response to a request whose handler is a coroutine."""
         deferred = Deferred()
-        self._spawn(self._complete(bearer, deferred, answer, encode, undo))
+        self.spawn(self._complete(bearer, deferred, answer, encode, undo))
         return deferred
 
     async def _complete(
@@ -584,16 +461,18 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             except Exception as error:  # a handler's mistake ends the test, not the device
                 self._failed(error)
 
-        self._spawn(run())
+        self.spawn(run())
 
     def _failed(self, error: BaseException) -> None:
         self.failures.append(error)
-        self._note(f"a handler raised {type(error).__name__}: {error}")
+        self.note(f"a handler raised {type(error).__name__}: {error}")
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Tell the transcript what a client cannot see."""
         self._on_event(Note(_now(), f"{self.profile.name}: {text}"))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work of the device; it ends with the device, and what it raises ends the test."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)

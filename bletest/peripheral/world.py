@@ -33,7 +33,8 @@ class InTheWorld(abc.ABC):
         """Forget what is not kept over a reboot."""
 
     @abc.abstractmethod
-    def _note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """Tell the transcript what a client cannot see."""
 
     def simulate_out_of_range(self) -> None:
         """Carry the device so far away that nobody hears it, nor it anybody.
@@ -44,7 +45,7 @@ class InTheWorld(abc.ABC):
         device's end. A device that is back before that has lost nothing.
         """
         controller = self._controller("go out of range")
-        self._note("out of range")
+        self.note("out of range")
         controller.link.take_out_of_range(controller)
 
     def simulate_back_in_range(self) -> None:
@@ -55,7 +56,7 @@ class InTheWorld(abc.ABC):
         device has noticed the loss already, else as soon as its own supervision timeout has passed.
         """
         controller = self._controller("come back in range")
-        self._note("back in range")
+        self.note("back in range")
         controller.link.bring_back_in_range(controller)
 
     def simulate_distance(self, metres: float | None) -> None:
@@ -66,7 +67,7 @@ class InTheWorld(abc.ABC):
         :meth:`simulate_out_of_range`, and nearer it is back.
         """
         controller = self._controller("be moved")
-        self._note("in its place again" if metres is None else f"{metres:g} m away")
+        self.note("in its place again" if metres is None else f"{metres:g} m away")
         controller.link.place(controller, metres)
 
     def simulate_power_loss(self) -> None:
@@ -82,7 +83,7 @@ class InTheWorld(abc.ABC):
         assert self._station is not None
         station, self._station = self._station, None
         self._unpowered = station
-        self._note("power lost")
+        self.note("power lost")
         controller.fall_silent()
         self._halt(station)
         station.host.forget_connections()
@@ -98,7 +99,7 @@ class InTheWorld(abc.ABC):
         if self._unpowered is None:
             return
         station, self._unpowered = self._unpowered, None
-        self._note("power is back")
+        self.note("power is back")
         await station.device.stop_advertising()  # as bumble believes it still does
         await self.start(station)
 
