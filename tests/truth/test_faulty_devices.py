@@ -268,7 +268,7 @@ def early_notifications(peripheral: VirtualPeripheral) -> None:
     async def begin_at_once() -> None:
         await beat(peripheral, await peripheral.wait_connected(within=100))
 
-    peripheral._spawn(begin_at_once())
+    peripheral.spawn(begin_at_once())
 
 
 def notifications_until_subscribed(peripheral: VirtualPeripheral) -> None:
@@ -280,7 +280,7 @@ def notifications_until_subscribed(peripheral: VirtualPeripheral) -> None:
     def begin(connection: Connection) -> None:
         before = characteristic._subscribed.count
         client = connection.peer_address.to_string(False)
-        peripheral._spawn(
+        peripheral.spawn(
             beat(peripheral, client, lambda: characteristic._subscribed.count == before)
         )
 
@@ -292,7 +292,7 @@ def endless_notifications(peripheral: VirtualPeripheral) -> None:
     characteristic = peripheral["heart_rate_measurement"]
 
     def begin_anew(client: str) -> None:
-        peripheral._spawn(beat(peripheral, client))
+        peripheral.spawn(beat(peripheral, client))
 
     characteristic.on_unsubscribed = begin_anew  # type: ignore[method-assign]
 
