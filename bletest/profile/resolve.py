@@ -60,7 +60,9 @@ from bletest.uuids import (
     UuidKind,
 )
 
-_WRITES = frozenset({"write", "write_without_response", "authenticated_signed_write"})
+_WRITES = frozenset(
+    {"write", "write_without_response", "authenticated_signed_write", "reliable_write"}
+)
 _ANSWER = 1.0  # seconds in which a procedure answers, beside what it says itself
 _SENDS = frozenset({"notify", "indicate"})
 _EXTENDED = frozenset({"reliable_write", "writable_auxiliaries"})

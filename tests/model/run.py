@@ -1,0 +1,107 @@
+"""Plays many sequences, and makes the ones that found something short."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bletest.link import clock
+from tests.model.lanes import Falsify, Finding, Lane, OpenLane, Player, sequence
+from tests.model.sequences import Step
+
+
+@dataclass(frozen=True)
+class Found:
+    """A sequence that found something: its seed, and the shortest steps that do."""
+
+    seed: int
+    lane: Lane
+    finding: Finding
+
+    def __str__(self) -> str:
+        lines = [f"seed {self.seed}, lane {self.lane.name}:"]
+        lines += [f"  {number}. {step}" for number, step in enumerate(self.finding.steps, 1)]
+        lines += [f"  {line}" for line in str(self.finding.wrong).splitlines()]
+        lines += [f"  again with: python -m tests.model --seed {self.seed}"]
+        return "\n".join(lines)
+
+
+async def play_all(seeds: Iterable[int], falsify: Falsify | None = None) -> list[Found]:
+    """Play sequences; return those that found something, as they are."""
+    found = []
+    lanes: dict[Lane, OpenLane] = {}
+    try:
+        for seed in seeds:
+            lane, steps = sequence(seed)
+            if lane.fresh:
+                async with OpenLane(lane, falsify) as fresh:
+                    finding = await Player(fresh, steps).play()
+            else:
+                if lane not in lanes:
+                    lanes[lane] = await OpenLane(lane, falsify).__aenter__()
+                finding = await Player(lanes[lane], steps).play()
+                if finding is not None:
+                    await lanes.pop(lane).__aexit__()
+            if finding is not None:
+                found.append(Found(seed, lane, finding))
+    finally:
+        for one in lanes.values():
+            await one.__aexit__()
+    return found
+
+
+def run(seeds: Iterable[int], falsify: Falsify | None = None) -> list[Found]:
+    """Play sequences in virtual time."""
+    return clock.run(play_all(seeds, falsify))
+
+
+async def play_alone(
+    lane: Lane, steps: Sequence[Step], falsify: Falsify | None = None
+) -> Finding | None:
+    """Play one sequence on devices of its own."""
+    async with OpenLane(lane, falsify) as opened:
+        return await Player(opened, steps).play()
+
+
+def shortened(found: Found, falsify: Falsify | None = None) -> Found:
+    """The shortest sequence that still finds something."""
+
+    def fails(steps: Sequence[Step]) -> Finding | None:
+        return clock.run(play_alone(found.lane, steps, falsify))
+
+    finding = fails(found.finding.steps)
+    if finding is None:
+        return found  # it takes the sequences before it
+    for simpler in (_fewer, _plainer):
+        finding = _simplest(finding, simpler, fails)
+    return Found(found.seed, found.lane, finding)
+
+
+Simpler = Callable[[tuple[Step, ...]], Iterator[tuple[Step, ...]]]
+
+
+def _simplest(
+    finding: Finding, simpler: Simpler, fails: Callable[[Sequence[Step]], Finding | None]
+) -> Finding:
+    while True:
+        for steps in simpler(finding.steps):
+            shorter = fails(steps)
+            if shorter is not None:
+                finding = shorter
+                break
+        else:
+            return finding
+
+
+def _fewer(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    size = len(steps) // 2
+    while size:
+        for at in range(0, len(steps), size):
+            yield steps[:at] + steps[at + size :]
+        size //= 2
+
+
+def _plainer(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    for at, step in enumerate(steps):
+        blank = step.pdu[:5] + bytes(len(step.pdu[5:]))
+        for pdu in (step.pdu[: len(step.pdu) // 2], step.pdu[:-1], blank):
+            if pdu and pdu != step.pdu:
+                yield (*steps[:at], step._replace(pdu=pdu), *steps[at + 1 :])
