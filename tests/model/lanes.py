@@ -22,9 +22,10 @@ from bletest.peripheral.characteristic import Trigger
 from bletest.peripheral.virtual import VirtualPeripheral
 from tests.model.database import Database, Description, aes_cmac, describe
 from tests.model.judge import Judge, Wrong, is_request, text
+from tests.model.port import RawAttCentral
 from tests.model.sequences import Sequences, Step
 from tests.model.world import Bearer, Client, World
-from tests.support.raw_central import CSRK, EnhancedBearer, RawCentral
+from tests.support.raw_central import CSRK, EnhancedBearer
 
 HERE = Path(__file__).parent
 OFFICIAL = HERE.parent / "conformance" / "official" / "device.yaml"
@@ -113,15 +114,6 @@ class Trouble(logging.Handler):
             self.found.append(f"{record.name} logged {message} {trace}".strip())
 
 
-class Central(RawCentral):
-    """A raw central that hands on whatever comes."""
-
-    on_pdu: Callable[[bytes], None]
-
-    def _on_att(self, _handle: int, pdu: bytes) -> None:
-        self.on_pdu(pdu)
-
-
 Falsify = Callable[[VirtualPeripheral], None]
 
 
@@ -132,7 +124,7 @@ class OpenLane:
     lane: Lane
     falsify: Falsify | None = None
     arrived: Callable[[int, bytes], None] | None = None
-    centrals: list[Central] = field(default_factory=list)
+    centrals: list[RawAttCentral] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
     counter: int = 0
 
@@ -170,7 +162,7 @@ class OpenLane:
         await asyncio.sleep(SLOW)
 
     async def _connect(self, link: VirtualLink, number: int, kind: str) -> None:
-        central = Central(
+        central = RawAttCentral(
             link,
             self.device.address,
             address=f"F0:00:00:00:00:{number + 1:02X}",
