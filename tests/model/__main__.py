@@ -13,6 +13,9 @@ from tests.model.lanes import sequence
 from tests.model.run import run, shortened
 
 CHUNK = 5_000
+"""Sequences after which all devices are made anew."""
+SHORTENED = 20
+"""Of more findings than that, the rest are shown as they are."""
 
 
 def main() -> int:
@@ -26,15 +29,15 @@ def main() -> int:
         lane, steps = sequence(first)
         print(f"seed {first}, lane {lane.name}:", *steps, sep="\n  ")
     start, spent, failed = time.monotonic(), time.process_time(), 0
-    kinds: Counter[str] = Counter()
+    tally: Counter[str] = Counter()
     for at in range(first, end, CHUNK):
-        found = run(range(at, min(at + CHUNK, end)))
-        failed += len(found)
+        found = run(range(at, min(at + CHUNK, end)), tally=tally)
         for one in found:
-            kinds[one.finding.wrong.what.split(" ")[0]] += 1
-            if sum(kinds.values()) <= 20:
-                print(shortened(one), flush=True)
+            print(shortened(one) if failed < SHORTENED else one, flush=True)
+            failed += 1
         print(f"{min(at + CHUNK, end) - first} played, {failed} wrong", flush=True)
+    for name, number in sorted(tally.items()):
+        print(f"{number:10,} {name}")
     print(
         f"{arguments.count} sequences from {first}: {failed} answered wrongly, "
         f"{time.process_time() - spent:.1f} s of CPU, {time.monotonic() - start:.1f} s"

@@ -190,9 +190,11 @@ class Judge:
         """Several PDUs were sent without waiting; ``answers`` came on that bearer.
 
         While one request is being answered, another may be answered after it, or be ignored
-        (3.3.2). If a slow value may be among them, the first may be answered as of later.
+        (3.3.2). Where there are slow values, one of them may be answered as of later.
         """
-        orders = [pdus, [*pdus[1:], pdus[0]]] if slow else [pdus]
+        orders = [pdus]
+        if slow:
+            orders += [pdus[:at] + pdus[at + 1 :] + [pdu] for at, pdu in enumerate(pdus[:-1])]
         ends: list[World] = []
         for order in orders:
             states = [(world.copy(), 0) for world in self.worlds]
@@ -212,7 +214,9 @@ class Judge:
             ends += [world for world, seen in states if seen == len(answers)]
         self.worlds = ends
         what = " + ".join(text(pdu) for pdu in pdus)
-        self._hold(what, ["an answer to the first at least, in order"], " + ".join(map(text, answers)))
+        self._hold(
+            what, ["an answer to the first at least, in order"], " + ".join(map(text, answers))
+        )
 
     def arrived(self, bearer: int, pdu: bytes, now: float) -> None:
         """The device sent something by itself."""

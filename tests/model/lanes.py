@@ -20,7 +20,7 @@ from bletest.link.station import open_station
 from bletest.link.virtual import VirtualLink
 from bletest.peripheral.characteristic import Trigger
 from bletest.peripheral.virtual import VirtualPeripheral
-from tests.model.database import Database, Description, aes_cmac, describe
+from tests.model.database import Database, aes_cmac, describe
 from tests.model.judge import Judge, Wrong, is_request, text
 from tests.model.port import RawAttCentral
 from tests.model.sequences import Sequences, Step
@@ -114,15 +114,11 @@ class Trouble(logging.Handler):
             self.found.append(f"{record.name} logged {message} {trace}".strip())
 
 
-Falsify = Callable[[VirtualPeripheral], None]
-
-
 @dataclass
 class OpenLane:
-    """A lane in operation. ``falsify`` breaks the device first, to see whether that is found."""
+    """A lane in operation."""
 
     lane: Lane
-    falsify: Falsify | None = None
     arrived: Callable[[int, bytes], None] | None = None
     centrals: list[RawAttCentral] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
@@ -140,8 +136,6 @@ class OpenLane:
         station = await open_station(link, name="device", address=None, rng=random.Random(5))
         self._stack.push_async_callback(station.close)
         self.device = VirtualPeripheral(load(self.lane.device))
-        if self.falsify is not None:
-            self.falsify(self.device)
         await self.device.start(station)
         self._stack.push_async_callback(self.device.stop)
         if self.lane.slow:
@@ -324,6 +318,8 @@ class Player:
                 else:
                     self.judge.answered(step.bearer, pdu, None)
                 self.lane.send(step.bearer, pdu)
+                if pdu[:1] == b"\x1e":
+                    return  # it may set an indication free, and the next one is not for that
             else:
                 return  # what is on its way comes first
 
@@ -375,6 +371,12 @@ class Player:
             if handle:
                 self.judge.change(lambda world: world.set_value(handle, step.pdu))
                 self.lane.device[step.name].value(step.pdu)
+        elif step.do == "together":
+            names = step.name.split()
+            for name in names:
+                handle = self.database.by_name[name].handle
+                self.judge.change(lambda world, at=handle: world.tell(at, step.pdu))
+            self.lane.device.notify_together(dict.fromkeys(names, step.pdu))
         elif step.do == "pass":
             await asyncio.sleep(step.number)
         elif step.do == "reconnect":

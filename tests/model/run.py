@@ -1,10 +1,11 @@
 """Plays many sequences, and makes the ones that found something short."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bletest.link import clock
-from tests.model.lanes import Falsify, Finding, Lane, OpenLane, Player, sequence
+from tests.model.lanes import ON_AIR, Finding, Lane, OpenLane, Player, sequence
 from tests.model.sequences import Step
 
 
@@ -24,19 +25,29 @@ class Found:
         return "\n".join(lines)
 
 
-async def play_all(seeds: Iterable[int], falsify: Falsify | None = None) -> list[Found]:
-    """Play sequences; return those that found something, as they are."""
-    found = []
+async def play_all(
+    seeds: Iterable[int], most: int | None = None, tally: Counter[str] | None = None
+) -> list[Found]:
+    """Play sequences; return those that found something, as they are, ``most`` at most.
+
+    ``tally`` counts sequences by lane, and PDUs.
+    """
+    found: list[Found] = []
     lanes: dict[Lane, OpenLane] = {}
     try:
         for seed in seeds:
+            if len(found) == most:
+                break
             lane, steps = sequence(seed)
+            if tally is not None:
+                tally[lane.name] += 1
+                tally["PDUs"] += sum(one.do in ON_AIR for one in steps)
             if lane.fresh:
-                async with OpenLane(lane, falsify) as fresh:
+                async with OpenLane(lane) as fresh:
                     finding = await Player(fresh, steps).play()
             else:
                 if lane not in lanes:
-                    lanes[lane] = await OpenLane(lane, falsify).__aenter__()
+                    lanes[lane] = await OpenLane(lane).__aenter__()
                 finding = await Player(lanes[lane], steps).play()
                 if finding is not None:
                     await lanes.pop(lane).__aexit__()
@@ -48,24 +59,24 @@ async def play_all(seeds: Iterable[int], falsify: Falsify | None = None) -> list
     return found
 
 
-def run(seeds: Iterable[int], falsify: Falsify | None = None) -> list[Found]:
+def run(
+    seeds: Iterable[int], most: int | None = None, tally: Counter[str] | None = None
+) -> list[Found]:
     """Play sequences in virtual time."""
-    return clock.run(play_all(seeds, falsify))
+    return clock.run(play_all(seeds, most, tally))
 
 
-async def play_alone(
-    lane: Lane, steps: Sequence[Step], falsify: Falsify | None = None
-) -> Finding | None:
+async def play_alone(lane: Lane, steps: Sequence[Step]) -> Finding | None:
     """Play one sequence on devices of its own."""
-    async with OpenLane(lane, falsify) as opened:
+    async with OpenLane(lane) as opened:
         return await Player(opened, steps).play()
 
 
-def shortened(found: Found, falsify: Falsify | None = None) -> Found:
+def shortened(found: Found) -> Found:
     """The shortest sequence that still finds something."""
 
     def fails(steps: Sequence[Step]) -> Finding | None:
-        return clock.run(play_alone(found.lane, steps, falsify))
+        return clock.run(play_alone(found.lane, steps))
 
     finding = fails(found.finding.steps)
     if finding is None:

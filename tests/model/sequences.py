@@ -34,9 +34,10 @@ NOWHERE = (0, 0xFFFF, 0xFFFE, 0x8000, 0x0100)
 class Step(NamedTuple):
     """One thing that happens.
 
-    ``send`` a PDU and wait for its answer, ``hurry`` and not wait, ``sign`` and send (the SignCounter
-    lies ``number`` ahead; ``name`` "forged" spoils the signature), ``set`` the value of a
-    characteristic at the device, ``change`` the database, ``reconnect`` client ``number``, let
+    ``send`` a PDU and wait for its answer, ``hurry`` and not wait, ``sign`` and send (the
+    SignCounter lies ``number`` ahead; ``name`` "forged" spoils the signature), ``set`` the value of
+    a characteristic at the device, send such a value of several ``together`` (``name`` holds their
+    names), ``change`` the database, ``reconnect`` client ``number``, let
     ``number`` seconds ``pass``.
     """
 
@@ -77,6 +78,7 @@ class Sequences:
         self.by_request = [one for one in self.writable if "prepare" in one.writes]
         self.by_command = [one for one in self.writable if "command" in one.writes]
         self.signed = [one for one in self.writable if "signed" in one.writes]
+        self.long = sorted(self.values, key=lambda one: len(one.value))[-3:]
         self.cccds = [one for one in self.attributes if one.type == CCCD]
         self.told = [
             (cccd, database.by_handle[cccd.of])
@@ -87,7 +89,9 @@ class Sequences:
         types = {one.type for one in self.attributes}
         self.types = [*types, PRIMARY, SECONDARY, INCLUDE, CHARACTERISTIC, HASH, b"\x34\x12"]
         self.types += [bytes.fromhex("fb349b5f80000080001000000028 0000"), bytes(16)]
-        self.slow = bool(device.slow)
+        notifying = [value.name for cccd, value in self.told if cccd.offered == 1]
+        self.together = notifying[:2]
+        self.slow = [one for one in self.attributes if one.slow]
         big = max(one.most for one in self.writable) > 100
         self.lengths = LONG_LENGTHS if big else LENGTHS
         self.plots: list[Callable[[], None]] = [
@@ -106,15 +110,17 @@ class Sequences:
             self.plots += [self.claim_features]
         if signing:
             self.plots += [self.sign, self.sign]
+        if self.slow:
+            self.plots += [self.crowd] * 5
         if changing:
             told_by = database.by_type[SERVICE_CHANGED][0].handle
             self.service_changed = database.cccds[told_by]
-            self.plots += [self.change] * 5 + [self.reconnect, self.cache]
+            self.plots += [self.change, self.reconnect] * 3 + [self.cache] * 20
 
     def make(self, seed: int, rng: random.Random) -> list[Step]:
         """Make the sequence of that number."""
         self.rng, self.steps, self.touched = rng, [], []
-        if not seed % 331:
+        if not seed % 101:
             self.flood()
         for _ in range(rng.choice((1, 1, 2, 2, 3, 4))):
             rng.choice(self.plots)()
@@ -215,8 +221,8 @@ class Sequences:
         if kind < 0.55:
             opcode, among = b"\x12", self.by_request
         else:
-            opcode, among = b"\x52", self.by_command or self.writable
-        one = rng.choice(among if rng.random() < 0.8 else self.attributes)
+            opcode, among = b"\x52", self.by_command if rng.random() < 0.6 else self.writable
+        one = rng.choice(among if rng.random() < 0.85 else self.attributes)
         self.touched.append(one.handle)
         self.send(opcode + u16(self.handle([one])) + self.octets(one))
 
@@ -239,7 +245,7 @@ class Sequences:
             self.send(b"\x18" + rng.choice((b"\x01", b"\x01", b"\x01", b"\x01", b"\x00", b"\x02")))
 
     def flood(self) -> None:
-        one = self.rng.choice(self.by_request)
+        one = self.rng.choice([one for one in self.by_request if one.write == "open"])
         bearer = self.rng.randrange(self.bearers)
         for number in range(QUEUE_LIMIT + 2):
             pdu = b"\x16" + u16(one.handle) + u16(number % 4) + b"x"
@@ -261,12 +267,55 @@ class Sequences:
             self.steps.append(Step("set", name=value.name, pdu=rng.randbytes(length)))
             if cccd.offered == 2 and rng.random() < 0.7:
                 self.steps.append(Step("send", bearer, b"\x1e"))
-        if cccd.offered == 2 and rng.random() < 0.04:
+        if cccd.offered == 2 and rng.random() < 0.15:
             self.steps.append(Step("pass", number=31))
             self.steps.append(Step("set", name=value.name, pdu=b"\x00"))
+        if cccd.offered == 1 and len(self.together) > 1 and rng.random() < 0.3:
+            self.tell_together(bearer)
+
+    def tell_together(self, bearer: int) -> None:
+        """Values of several characteristics, to one who takes them in one notification."""
+        rng = self.rng
+        if self.features and rng.random() < 0.7:
+            bits = rng.choice((b"\x04", b"\x06"))
+            self.steps.append(Step("send", bearer, b"\x12" + u16(self.features[0].handle) + bits))
+        for cccd, value in self.told:
+            if value.name in self.together and rng.random() < 0.8:
+                self.steps.append(Step("send", bearer, b"\x12" + u16(cccd.handle) + b"\x01\x00"))
+        octets = rng.randbytes(rng.choice((0, 1, 5, 6, 7, 8, 20)))
+        self.steps.append(Step("together", name=" ".join(self.together), pdu=octets))
+
+    def crowd(self) -> None:
+        """More while a slow value is being read or written."""
+        rng = self.rng
+        bearer = rng.randrange(self.bearers)
+        handle = u16(self.slow[0].handle)
+        first = rng.choice(
+            (
+                b"\x0a" + handle,
+                b"\x0c" + handle + b"\x01\x00",
+                b"\x12" + handle + b"new",
+                b"\x0e" + handle + handle[:1] + b"\x01",
+                b"\x18\x01",
+            )
+        )
+        if first[0] == 0x18:
+            part = b"\x16" + handle + b"\x00\x00" + rng.randbytes(3)
+            self.steps.append(Step("send", bearer, part))
+        at = len(self.steps)
+        self.steps.append(Step("hurry", bearer, first))
+        for _ in range(rng.choice((1, 1, 2))):
+            rng.choice((self.read, self.write, self.anything, self.confirm))()
+        for number in range(at, min(at + 3, len(self.steps))):
+            self.steps[number] = self.steps[number]._replace(do="hurry", bearer=bearer)
 
     def exchange_mtu(self) -> None:
-        self.send(b"\x02" + u16(self.rng.choice(MTUS)))
+        """Once or twice, and something long afterwards."""
+        rng = self.rng
+        bearer = rng.randrange(self.bearers)
+        asked = [b"\x02" + u16(rng.choice(MTUS)) for _ in range(rng.choice((1, 1, 2)))]
+        for pdu in (*asked, b"\x0a" + u16(rng.choice(self.long).handle))[: rng.choice((1, 3, 3))]:
+            self.steps.append(Step("send", bearer, pdu))
 
     def confirm(self) -> None:
         self.send(b"\x1e")
@@ -308,11 +357,23 @@ class Sequences:
         send(b"\x12" + u16(self.features[0].handle) + b"\x01")
         if rng.random() < 0.6:
             send(b"\x12" + u16(self.service_changed.handle) + b"\x02\x00")
+        prepared = rng.random() < 0.2
+        if prepared:
+            one = rng.choice((rng.choice(self.by_request), self.by_request[-1]))
+            send(b"\x16" + u16(one.handle) + u16(0) + rng.randbytes(2))
         self.change()
+        if prepared and rng.random() < 0.7:
+            send(b"\x18" + rng.choice((b"\x01", b"\x01", b"\x00")))
+        if rng.random() < 0.4:
+            send(b"\x1e")
         for _ in range(rng.choice((1, 2, 3))):
             rng.choice((self.read, self.write, self.discover, self.subscribe, self.change))()
-            if rng.random() < 0.4:
-                send(rng.choice((b"\x1e", b"\x08\x01\x00\xff\xff" + HASH)))
+            if rng.random() < 0.5:
+                send(
+                    rng.choice(
+                        (b"\x1e", b"\x08\x01\x00\xff\xff" + HASH, b"\x08" + self.span() + HASH)
+                    )
+                )
 
     def reconnect(self) -> None:
         self.steps.append(Step("reconnect", number=self.rng.randrange(self.bearers)))
@@ -363,7 +424,12 @@ class Sequences:
             )
 
     def fitting(self, step: Step) -> Step:
-        """Leave out what a channel cannot carry: no SDU is empty, or longer than its MTU."""
+        """Leave out what a channel cannot carry: no SDU is empty, or longer than its MTU.
+
+        And what nobody could judge: a confirmation that crosses an indication.
+        """
+        if step.do == "hurry" and step.pdu[:1] == b"\x1e":
+            step = step._replace(do="send")
         if step.bearer not in self.enhanced or step.do not in ("send", "hurry"):
             return step
         return step._replace(pdu=step.pdu[:247] or b"\x0a")

@@ -122,6 +122,6 @@ HASH = b"\x2a\x2b"
 
 NOTIFY, INDICATE = 0x01, 0x02
 """Bits of a Client Characteristic Configuration (Part G, 3.3.3.3)."""
-ROBUST = 0x01
+ROBUST, TOGETHER = 0x01, 0x04
 FEATURES = 0x07
 """Bits of Client Supported Features (Part G, 7.2)."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tests.model.database import FEATURES, SERVICE_CHANGED, Attribute, Database, u16
-from tests.model.table import DEFAULT_MTU, INDICATE, NOTIFY, PATIENCE, ROBUST, refused
+from tests.model.table import DEFAULT_MTU, INDICATE, NOTIFY, PATIENCE, ROBUST, TOGETHER, refused
 
 Range = tuple[int, int]
 
@@ -105,6 +105,10 @@ class World:
     def set_value(self, handle: int, value: bytes) -> None:
         """The device has a new value, and tells whoever has asked for it."""
         self.values[handle] = value
+        self.tell(handle, value)
+
+    def tell(self, handle: int, value: bytes) -> None:
+        """The device sends a value to whoever has asked for it."""
         for number, client in enumerate(self.clients):
             if not client.aware and self.features(client) & ROBUST:
                 continue  # nothing but Service Changed is sent to it (Part G, 2.5.2.1)
@@ -126,6 +130,9 @@ class World:
             return False
         if pdu[0] == 0x1B:
             return _take(client.notifications, pdu, bearer.mtu)
+        if pdu[0] == 0x23:
+            several = self.features(client) & TOGETHER and len(pdu) <= bearer.mtu
+            return bool(several) and _take_several(client.notifications, pdu)
         if pdu[0] != 0x1D or bearer.awaiting is not None or len(pdu) < 3:
             return False
         if self._tells_of_changes(client, pdu) or _take(client.indications, pdu, bearer.mtu):
@@ -212,6 +219,17 @@ def _take(due: list[tuple[int, bytes]], pdu: bytes, mtu: int) -> bool:
         return False
     due.pop(0)
     return True
+
+
+def _take_several(due: list[tuple[int, bytes]], pdu: bytes) -> bool:
+    """Whether the first values that are due, two or more, are these, whole (3.4.7.4)."""
+    octets = pdu[:1]
+    for count, (handle, value) in enumerate(due, 1):
+        octets += u16(handle) + u16(len(value)) + value
+        if octets == pdu and count > 1:
+            del due[:count]
+            return True
+    return False
 
 
 Change: TypeAlias = Callable[[World], None]
