@@ -29,7 +29,15 @@ def text(pdu: bytes | None) -> str:
 
 
 def outcomes(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
-    """Every outcome that is right for a PDU that comes now."""
+    """Every outcome that is right for a PDU that comes now.
+
+    Nothing more need be taken or sent on a bearer whose confirmation never came (3.3.3).
+    """
+    right = _outcomes(world, bearer, pdu)
+    return [*right, (None, None)] if bearer.dead else right
+
+
+def _outcomes(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
     if not pdu:
         return IGNORED
     row = table.OPCODES.get(pdu[0])
@@ -61,9 +69,7 @@ def outcomes(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
         malformed = True
     else:
         right = rules.RULES[pdu[0]](world, bearer, pdu)
-    right = caching(world, bearer, pdu, right, malformed=malformed)
-    # Nothing more need be sent on a bearer whose confirmation never came (3.3.3).
-    return [*right, (None, None)] if bearer.dead else right
+    return caching(world, bearer, pdu, right, malformed=malformed)
 
 
 def caching(
