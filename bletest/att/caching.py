@@ -22,7 +22,7 @@ ROBUST_CACHING_BIT = 0x01
 """Client Supported Features, octet 0 (7.2)."""
 
 _AT_A_HANDLE = frozenset((0x0A, 0x0C, 0x0E, 0x12, 0x16, 0x20))
-_READ, _READ_BY_TYPE, _EXECUTE_WRITE = 0x0A, 0x08, 0x18
+_READ_BY_TYPE, _READ, _READ_BLOB, _EXECUTE_WRITE = 0x08, 0x0A, 0x0C, 0x18
 _ALWAYS_FOUND = (INCLUDE, CHARACTERISTIC)
 
 
@@ -87,10 +87,10 @@ def refusal(bearer: "ServerBearer", client: ClientState, pdu: bytes) -> int | No
 
 
 def reads_hash(bearer: "ServerBearer", pdu: bytes) -> bool:
-    """Whether a request asks for the Database Hash."""
+    """Whether a request that was answered has read the Database Hash."""
     if pdu[0] == _READ_BY_TYPE:
-        return pdu[5:] == DATABASE_HASH.to_bytes()
-    if pdu[0] == _READ and len(pdu) == 3:
+        return Uuid.from_bytes(pdu[5:]) == DATABASE_HASH  # however long it is spelled
+    if pdu[0] in (_READ, _READ_BLOB):
         attribute = bearer.server.table.get(pdu[1] | pdu[2] << 8)
         return attribute is not None and attribute.type == DATABASE_HASH
     return False

@@ -82,6 +82,22 @@ def test_a_client_with_several_bearers_is_told_once_and_learns_by_the_hash_alone
     assert device.takes_commands(second)
 
 
+LONG_HASH = bytes.fromhex("fb349b5f8000008000100000") + b"\x2a\x2b\x00\x00"
+
+
+@pytest.mark.parametrize(
+    "request_", [READ_HASH[:5] + LONG_HASH, b"\x0a\x08\x00", b"\x0c\x08\x00\x00\x00"]
+)
+def test_the_hash_is_read_however_it_is_asked_for(device, request_):
+    first, second = device.connect(), device.connect(enhanced=True)
+    device.change()
+    assert device.read(first) == device.refusal
+    assert not device.takes_commands(second)
+    assert first.receive(request_, 0.0)[0] == request_[0] + 1
+    assert device.read(first) == b"\x0bplain"
+    assert device.takes_commands(second)
+
+
 def test_a_client_with_several_bearers_does_not_learn_by_service_changed(device):
     first, _ = device.connect(), device.connect(enhanced=True)
     first.receive(b"\x12" + u16(device.changed.cccd.handle) + b"\x02\x00", 0.0)

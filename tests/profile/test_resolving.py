@@ -29,6 +29,7 @@ SECURE = "security: {bonding: true}\n"
         ("write", None, OPEN, None),
         ("write_without_response", None, OPEN, None),
         ("authenticated_signed_write", None, OPEN, None),
+        ("reliable_write", None, OPEN, None),
         ("notify", None, None, OPEN),
         ("indicate", None, None, OPEN),
         ("broadcast", None, None, None),
