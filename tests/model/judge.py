@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from tests.model import rules, table
-from tests.model.database import Database
+from tests.model.database import Database, shortest
 from tests.model.rules import IGNORED, error, number
 from tests.model.world import Bearer, Change, Client, Outcome, Outcomes, World
 
@@ -111,7 +111,7 @@ def refusals(
             return []
         handles |= {attribute.handle for attribute, _, _ in client.queue}
     elif opcode == 0x08:
-        if malformed or pdu[5:] in table.FREE_TYPES or pdu[1:5] == b"\x01\x00\xff\xff":
+        if malformed or shortest(pdu[5:]) in table.FREE_TYPES or pdu[1:5] == b"\x01\x00\xff\xff":
             return []
         handles.add(number(pdu))
     elif opcode in table.OPCODES and table.OPCODES[opcode].at_handle and len(pdu) >= 3:
@@ -133,8 +133,12 @@ def refusals(
 def _still(world: World, client: Client, pdu: bytes, right: list[Outcome]) -> list[Outcome]:
     """What may be answered all the same: what needs no handle, and what is wrong anyhow."""
     row = table.OPCODES.get(pdu[0])
-    if pdu[0] == 0x08 and pdu[1:5] != b"\x01\x00\xff\xff" and pdu[5:] not in table.FREE_TYPES:
-        free = pdu[5:] == table.HASH
+    if (
+        pdu[0] == 0x08
+        and pdu[1:5] != b"\x01\x00\xff\xff"
+        and shortest(pdu[5:]) not in table.FREE_TYPES
+    ):
+        free = shortest(pdu[5:]) == table.HASH
     else:
         free = row is None or not row.at_handle
     wrong = (table.INVALID_PDU, table.INVALID_HANDLE)
@@ -147,7 +151,7 @@ def _still(world: World, client: Client, pdu: bytes, right: list[Outcome]) -> li
 
 def _reads_hash(world: World, pdu: bytes) -> bool:
     if pdu[0] == 0x08:
-        return pdu[5:] == table.HASH
+        return shortest(pdu[5:]) == table.HASH
     if pdu[0] in (0x0A, 0x0C) and len(pdu) >= 3:
         attribute = world.database.by_handle.get(number(pdu))
         return attribute is not None and attribute.type == table.HASH

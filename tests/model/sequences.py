@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.model.database import (
+    BASE,
     CCCD,
     CHARACTERISTIC,
     FEATURES,
@@ -88,7 +89,7 @@ class Sequences:
         self.features = [one for one in self.attributes if one.type == FEATURES]
         types = {one.type for one in self.attributes}
         self.types = [*types, PRIMARY, SECONDARY, INCLUDE, CHARACTERISTIC, HASH, b"\x34\x12"]
-        self.types += [bytes.fromhex("fb349b5f80000080001000000028 0000"), bytes(16)]
+        self.types += [bytes(16)]
         notifying = [value.name for cccd, value in self.told if cccd.offered == 1]
         self.together = notifying[:2]
         self.slow = [one for one in self.attributes if one.slow]
@@ -196,9 +197,14 @@ class Sequences:
             self.send(b"\x06" + self.span() + type_ + value)
         elif kind == 2:
             type_ = rng.choice((PRIMARY, PRIMARY, SECONDARY, rng.choice(self.types)))
-            self.send(b"\x10" + self.span() + type_)
+            self.send(b"\x10" + self.span() + self.spelled(type_))
         else:
-            self.send(b"\x08" + self.span() + rng.choice(self.types))
+            self.send(b"\x08" + self.span() + self.spelled(rng.choice(self.types)))
+
+    def spelled(self, uuid: bytes) -> bytes:
+        """A short UUID is sometimes written as a long one."""
+        long = len(uuid) == 2 and self.rng.random() < 0.1
+        return BASE + uuid + bytes(2) if long else uuid
 
     def read(self) -> None:
         rng = self.rng
@@ -369,11 +375,9 @@ class Sequences:
         for _ in range(rng.choice((1, 2, 3))):
             rng.choice((self.read, self.write, self.discover, self.subscribe, self.change))()
             if rng.random() < 0.5:
-                send(
-                    rng.choice(
-                        (b"\x1e", b"\x08\x01\x00\xff\xff" + HASH, b"\x08" + self.span() + HASH)
-                    )
-                )
+                hash_ = self.spelled(HASH)
+                spans = (b"\x01\x00\xff\xff", b"\x01\x00\xff\xff", self.span())
+                send(rng.choice((b"\x1e", b"\x08" + rng.choice(spans) + hash_)))
 
     def reconnect(self) -> None:
         self.steps.append(Step("reconnect", number=self.rng.randrange(self.bearers)))
