@@ -13,7 +13,7 @@ from tests.model.lanes import sequence
 from tests.model.run import run, shortened
 
 CHUNK = 5_000
-"""Sequences after which all devices are made anew."""
+"""Sequences between two lines of progress."""
 SHORTENED = 20
 """Of more findings than that, the rest are shown as they are."""
 
