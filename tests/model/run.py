@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from bletest.link import clock
-from tests.model.lanes import ON_AIR, Finding, Lane, OpenLane, Player, sequence
+from tests.model.lanes import ON_AIR, Finding, Lane, OpenLane, Player, Trouble, sequence
 from tests.model.sequences import Step
 
 CHUNK = 1_000
@@ -15,17 +15,22 @@ CHUNK = 1_000
 
 @dataclass(frozen=True)
 class Found:
-    """A sequence that found something: its seed, and the shortest steps that do."""
+    """A sequence that found something: its seed, and the steps that do.
+
+    ``alone`` says that it needs no other sequences before it.
+    """
 
     seed: int
     lane: Lane
     finding: Finding
+    alone: bool = True
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}, lane {self.lane.name}:"]
         lines += [f"  {number}. {step}" for number, step in enumerate(self.finding.steps, 1)]
         lines += [f"  {line}" for line in str(self.finding.wrong).splitlines()]
-        lines += [f"  again with: python -m tests.model --seed {self.seed}"]
+        again = "again with" if self.alone else "only after those before it, not with"
+        lines += [f"  {again}: python -m tests.model --seed {self.seed}"]
         return "\n".join(lines)
 
 
@@ -38,29 +43,40 @@ async def play_all(
     """
     found: list[Found] = []
     lanes: dict[Lane, OpenLane] = {}
-    try:
-        for seed in seeds:
-            if len(found) == most:
-                break
-            lane, steps = sequence(seed)
-            if tally is not None:
-                tally[lane.name] += 1
-                tally["PDUs"] += sum(one.do in ON_AIR for one in steps)
-            if lane.fresh:
-                async with OpenLane(lane) as fresh:
-                    finding = await Player(fresh, steps).play()
-            else:
-                if lane not in lanes:
-                    lanes[lane] = await OpenLane(lane).__aenter__()
-                finding = await Player(lanes[lane], steps).play()
+    with Trouble() as trouble:
+        try:
+            for seed in seeds:
+                if len(found) == most:
+                    break
+                lane, steps = sequence(seed)
+                finding = await _play(lane, steps, lanes, trouble, seed)
                 if finding is not None:
-                    await lanes.pop(lane).__aexit__()
-            if finding is not None:
-                found.append(Found(seed, lane, finding))
-    finally:
-        for one in lanes.values():
-            await one.__aexit__()
+                    found.append(Found(seed, lane, finding))
+                if tally is not None:
+                    tally[lane.name] += 1
+                    tally["PDUs"] += sum(one.do in ON_AIR for one in steps)
+        finally:
+            for one in lanes.values():
+                await one.__aexit__()
     return found
+
+
+async def _play(
+    lane: Lane, steps: Sequence[Step], lanes: dict[Lane, OpenLane], trouble: Trouble, seed: int
+) -> Finding | None:
+    try:
+        if lane.fresh:
+            async with OpenLane(lane, trouble) as fresh:
+                return await Player(fresh, steps).play()
+        if lane not in lanes:
+            lanes[lane] = await OpenLane(lane, trouble).__aenter__()
+        finding = await Player(lanes[lane], steps).play()
+    except BaseException as error:  # a clock that ran away, or a mistake of this package
+        error.add_note(f"seed {seed}")
+        raise
+    if finding is not None:
+        await lanes.pop(lane).__aexit__()
+    return finding
 
 
 def run(
@@ -78,8 +94,9 @@ def run(
 
 async def play_alone(lane: Lane, steps: Sequence[Step]) -> Finding | None:
     """Play one sequence on devices of its own."""
-    async with OpenLane(lane) as opened:
-        return await Player(opened, steps).play()
+    with Trouble() as trouble:
+        async with OpenLane(lane, trouble) as opened:
+            return await Player(opened, steps).play()
 
 
 def shortened(found: Found) -> Found:
@@ -90,10 +107,10 @@ def shortened(found: Found) -> Found:
 
     finding = fails(found.finding.steps)
     if finding is None:
-        return found  # it takes the sequences before it
+        return replace(found, alone=False)
     for simpler in (_fewer, _plainer):
         finding = _simplest(finding, simpler, fails)
-    return Found(found.seed, found.lane, finding)
+    return replace(found, finding=finding)
 
 
 Simpler = Callable[[tuple[Step, ...]], Iterator[tuple[Step, ...]]]

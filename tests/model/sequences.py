@@ -88,7 +88,15 @@ class Sequences:
         ]
         self.features = [one for one in self.attributes if one.type == FEATURES]
         types = {one.type for one in self.attributes}
-        self.types = [*types, PRIMARY, SECONDARY, INCLUDE, CHARACTERISTIC, HASH, b"\x34\x12"]
+        self.types = [
+            *sorted(types),
+            PRIMARY,
+            SECONDARY,
+            INCLUDE,
+            CHARACTERISTIC,
+            HASH,
+            b"\x34\x12",
+        ]
         self.types += [bytes(16)]
         notifying = [value.name for cccd, value in self.told if cccd.offered == 1]
         self.together = notifying[:2]
