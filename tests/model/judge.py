@@ -199,20 +199,22 @@ class Judge:
     def burst(self, bearer: int, pdus: list[bytes], answers: list[bytes], slow: bool) -> None:
         """Several PDUs were sent without waiting; ``answers`` came on that bearer.
 
-        While one request is being answered, another may be answered after it, or be ignored
-        (3.3.2). Where there are slow values, one of them may be answered as of later.
+        The first request is answered. While it is, another may be answered after it, or be
+        ignored (3.3.2). Where there are slow values, one PDU may be answered as of later.
         """
-        orders = [pdus]
+        every = range(len(pdus))
+        first = next((at for at in every if is_request(pdus[at])), None)
+        orders = [[*every]]
         if slow:
-            orders += [pdus[:at] + pdus[at + 1 :] + [pdu] for at, pdu in enumerate(pdus[:-1])]
+            orders += [[*every[:at], *every[at + 1 :], at] for at in every[:-1]]
         ends: list[World] = []
         for order in orders:
             states = [(world.copy(), 0) for world in self.worlds]
-            for pdu in order:
+            for at in order:
                 further = []
                 for world, seen in states:
-                    right = [*outcomes(world, world.bearers[bearer], pdu)]
-                    if len(pdus) > 1 and is_request(pdu):
+                    right = [*outcomes(world, world.bearers[bearer], pdus[at])]
+                    if is_request(pdus[at]) and at != first:
                         right.append((None, None))
                     for each, change in right:
                         if each is None or (seen < len(answers) and each == answers[seen]):
@@ -224,9 +226,8 @@ class Judge:
             ends += [world for world, seen in states if seen == len(answers)]
         self.worlds = ends
         what = " + ".join(text(pdu) for pdu in pdus)
-        self._hold(
-            what, ["an answer to the first at least, in order"], " + ".join(map(text, answers))
-        )
+        got = " + ".join(map(text, answers)) or "silence"
+        self._hold(what, ["an answer to the first at least, in order"], got)
 
     def arrived(self, bearer: int, pdu: bytes, now: float) -> None:
         """The device sent something by itself."""

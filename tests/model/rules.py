@@ -208,7 +208,7 @@ def read_blob(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
     answer = b"\x0d" + value[offset : offset + bearer.mtu - 1]
     if offset > len(value):
         answer = error(pdu, number(pdu), INVALID_OFFSET)
-    if len(value) < bearer.mtu and offset:
+    if len(value) < bearer.mtu:
         return ((answer, None), (error(pdu, number(pdu), NOT_LONG), None))
     return one(answer)
 
