@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.conformance import official
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
+RANDOM = Path(__file__).parents[1] / "model" / "about.md"
+"""The part about random sequences, written by hand."""
 
 HEAD = """\
 # Conformance of the emulated device
@@ -62,7 +64,7 @@ def render() -> str:
     for one in entries:
         cells = (one.id, one.title, one.expect, result(one.id), one.bumble)
         page += "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
-    return page
+    return page + "\n" + RANDOM.read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":
