@@ -10,7 +10,9 @@ from bletest.uuids import Uuid
 
 NAMES = [
     "battery_and_device_information",
+    "blood_pressure",
     "challenge_lock",
+    "environmental_sensing",
     "glucose_meter",
     "heart_rate",
     "led_button",
@@ -52,6 +54,48 @@ def test_the_heart_rate_strap_is_one() -> None:
     control = profile.characteristic("heart_rate_control_point")
     assert control is not None
     assert [(rule.match, rule.error) for rule in control.rules] == [(b"\x01", None), (None, 0x80)]
+
+
+def test_the_blood_pressure_monitor_indicates_what_it_measures() -> None:
+    profile = load(shipped()["blood_pressure"])
+
+    measurement, cuff, feature = profile.services[0].characteristics
+    assert (measurement.properties, cuff.properties) == ({"indicate"}, {"notify"})
+    # flags: time, pulse, user and status follow, in mmHg; then SFLOATs
+    assert measurement.value.hex(" ", 1) == (
+        "1e 76 00 4c 00 5a 00 ea 07 03 0e 07 1e 00 40 00 01 00 00"
+    )
+    # the two pressures beside that of the cuff are not in use: NaN (Blood Pressure Service, 3.2)
+    assert cuff.value.hex(" ", 1) == "00 14 00 ff 07 ff 07"
+    assert feature.value == b"\x27\x00"
+
+
+def test_the_weather_station_describes_its_measurements() -> None:
+    profile = load(shipped()["environmental_sensing"])
+
+    room, outside = (profile.characteristic(name) for name in ("room", "outside"))
+    assert room is not None
+    assert outside is not None
+    assert room.uuid == outside.uuid == Uuid(0x2A6E)
+    assert outside.value == (-325).to_bytes(2, "little", signed=True)
+    for one in profile.services[0].characteristics:
+        found = [descriptor.uuid.alias for descriptor in one.descriptors]
+        triggers = found.count(0x290D)
+        # a characteristic that notifies says when, and how several triggers go together
+        assert triggers >= ("notify" in one.properties)
+        assert (0x290B in found) is (triggers > 1)
+        for descriptor in one.descriptors:
+            if descriptor.uuid.alias == 0x290C:
+                assert len(descriptor.value) == 11
+                assert one.notify is not None
+                assert int.from_bytes(descriptor.value[6:9], "little") == one.notify.every
+            if descriptor.uuid.alias == 0x2906:
+                half = len(descriptor.value) // 2
+                low, high = descriptor.value[:half], descriptor.value[half:]
+                assert len(low) == len(one.value)
+                limits = profile.expectation.characteristic(one.path).value.fields[""]
+                decode = profile.expectation.characteristic(one.path).value.decode
+                assert (decode(low), decode(high)) == (limits.minimum, limits.maximum)
 
 
 def test_the_nordic_uart_echoes() -> None:
