@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from bletest.client.adapter import BumbleAdapter
 from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
 from bletest.client.scan import Found, find
+from bletest.contracts.capabilities import Capability
 from bletest.contracts.events import Event, EventSink, FaultFired, nowhere
 from bletest.errors import (
     AdapterUnusable,
@@ -70,6 +72,8 @@ class Bench:
         self._label = label
         self._adapter: BumbleAdapter | None = None
         self._adapter_trouble: AdapterUnusable | None = None
+        self._more_adapters: list[BumbleAdapter] = []
+        self._connecting: list[tuple[BumbleAdapter, str]] = []
         self._sink: EventSink = nowhere
         self._names: set[str] = set()
         self._on_fault: Callable[[FaultFired], None] | None = None
@@ -194,8 +198,8 @@ class Bench:
 
     def _tell(self, sink: EventSink, on_fault: Callable[[FaultFired], None] | None) -> None:
         self._sink, self._on_fault = sink, on_fault
-        if self._adapter is not None:
-            self._adapter.send_events_to(sink)
+        for adapter in self._adapters:
+            adapter.send_events_to(sink)
 
     def _on_device_event(self, event: Event) -> None:
         self._sink(event)
@@ -217,7 +221,7 @@ class Bench:
 
     def raise_callback_failures(self) -> None:
         """Raise what a test's callbacks raised while nobody was there to catch it."""
-        failures = self._adapter.take_callback_failures() if self._adapter else []
+        failures = [one for each in self._adapters for one in each.take_callback_failures()]
         if failures:
             first = failures[0]
             raise UsageMistake(
@@ -241,22 +245,51 @@ class Bench:
             await self._close_adapter()
         if self._adapter is None:
             try:
-                station = await self._open(self.settings.adapter, "adapter", None, "adapter")
+                self._adapter = await self._open_adapter("adapter")
             except AdapterUnusable as trouble:
                 self._adapter_trouble = trouble
                 raise
-            self._adapter = BumbleAdapter(
-                station, on_event=self._sink, fault_plans=self._fault_plans
-            )
         return self._adapter
+
+    async def _open_adapter(self, role: str, name: str = "") -> BumbleAdapter:
+        station = await self._open(self.settings.adapter, role, None, role)
+        return BumbleAdapter(station, on_event=self._sink, fault_plans=self._fault_plans, name=name)
+
+    @property
+    def _adapters(self) -> tuple[BumbleAdapter, ...]:
+        first = () if self._adapter is None else (self._adapter,)
+        return (*first, *self._more_adapters)
+
+    async def _adapter_for(self, address: str) -> BumbleAdapter:
+        """Return a radio that has no link to that device, and will have none: one more if need be.
+
+        Raises CapabilityMissing where there cannot be one more.
+        """
+        address = address.upper()
+        await self.adapter()
+        for adapter in self._adapters:
+            linked = any(link.address == address for link in adapter.links)
+            if not linked and (adapter, address) not in self._connecting:
+                return adapter
+        if self.settings.adapter != VIRTUAL:
+            raise CapabilityMissing(
+                f"the adapter {self.settings.adapter} has its link to {address} already",
+                capability=Capability.SECOND_CLIENT,
+                remedy=f"use {Capability.SECOND_CLIENT.provided_by}",
+            )
+        number = len(self._more_adapters) + 2
+        adapter = await self._open_adapter(f"adapter{number}", f"{number}.")
+        self._more_adapters.append(adapter)
+        return adapter
 
     def _kill_adapter(self) -> None:
         if self._adapter is not None:
             self._adapter.station.vanish()
 
     async def _close_adapter(self) -> None:
-        adapter, self._adapter = self._adapter, None
-        if adapter is not None:
+        adapters, self._adapter = self._adapters, None
+        self._more_adapters.clear()
+        for adapter in adapters:
             await adapter.close()
             await adapter.station.close()
 
@@ -342,32 +375,61 @@ class Bench:
     ) -> GattClient:
         """Find the device, connect to it and discover its database.
 
+        One radio has one link to a device, so that each further client has a radio of its own.
         ``timeout`` is in seconds, for scanning and for connecting each; None takes it from the
-        profile's advertising interval. Raises BenchTrouble where no link comes up.
+        profile's advertising interval. Raises BenchTrouble where no link comes up, and
+        CapabilityMissing where there is no further radio.
         """
-        adapter = await self.adapter()
-        found = await self.find(device, within=timeout)
-        device.address = found.advertisement.address
-        client = make_client(
-            adapter,
-            found,
-            expectation=device.expectation,
-            capabilities=self.settings.capabilities,
-            timeout=(timeout or CONNECTING) * self.settings.timeout_scale,
-        )
-        await client.connect()
+        adapter = await self._adapter_for(device.address)
+        taken = (adapter, device.address.upper())
+        self._connecting.append(taken)
+        try:
+            found = await self.find(device, within=timeout, adapter=adapter)
+            device.address = found.advertisement.address
+            client = make_client(
+                adapter,
+                found,
+                expectation=device.expectation,
+                capabilities=self.settings.capabilities,
+                timeout=(timeout or CONNECTING) * self.settings.timeout_scale,
+                another=partial(self.another, device),
+            )
+            await client.connect()
+        finally:
+            self._connecting.remove(taken)
         if pair:
             await client.pair()
         return client
 
-    async def find(self, device: DeviceUnderTest, *, within: float | None = None) -> Found:
-        """Scan for the device and return what was seen of it; raises DeviceNotFound."""
+    @asynccontextmanager
+    async def another(self, device: DeviceUnderTest) -> AsyncIterator[GattClient]:
+        """Connect one more client for the length of a block; raises as :meth:`connect` does."""
+        client = await self.connect(device)
+        try:
+            yield client
+        finally:
+            await self.release(client)
+
+    async def find(
+        self,
+        device: DeviceUnderTest,
+        *,
+        within: float | None = None,
+        adapter: BumbleAdapter | None = None,
+    ) -> Found:
+        """Scan for the device and return what was seen of it; raises DeviceNotFound.
+
+        ``adapter`` None is the first. Another one looks for the device that the first has found,
+        by its address: there may be more of its kind.
+        """
         window = within or max(
             SHORTEST_SCAN, INTERVALS_SCANNED * device.profile.advertising.interval
         )
-        wanted = device.selector or DeviceSelector(SelectBy.ADDRESS, device.address)
+        wanted = device.selector
+        if wanted is None or adapter not in (None, self._adapter):
+            wanted = DeviceSelector(SelectBy.ADDRESS, device.address)
         return await find(
-            await self.adapter(),
+            adapter or await self.adapter(),
             within=window * self.settings.timeout_scale,
             **{str(wanted.by): wanted.value},
         )

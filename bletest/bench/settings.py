@@ -225,6 +225,8 @@ class Settings:
             Capability.MTU_CHOICE,
             Capability.ALL_SERVICES,
         }
+        if self.adapter == VIRTUAL:
+            driven_by_us.add(Capability.SECOND_CLIENT)
         if self.emulated:
             driven_by_us |= {Capability.PERIPHERAL_CONTROL, Capability.PRISTINE}
         elif self.device_command and self.device_lifetime is Lifetime.TEST:

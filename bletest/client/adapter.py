@@ -74,6 +74,7 @@ class BumbleAdapter:
     what links on this adapter add to any moment, None to take it from each connection's
     parameters; ``mtu`` the ATT_MTU asked for after connecting, 23 to ask for none.
     ``fault_plans`` are those of emulated devices, by address, looked up whenever one indicates.
+    ``name`` stands before the names of its links, where there are several adapters.
 
     It takes the station's host for itself (one adapter per station) and leaves opening and
     closing the station to whoever handed it over.
@@ -87,6 +88,7 @@ class BumbleAdapter:
         timing: LinkTiming | None = None,
         mtu: int = PREFERRED_MTU,
         fault_plans: Mapping[str, FaultPlan] | None = None,
+        name: str = "",
     ) -> None:
         self.station = station
         self.device: Device = station.device
@@ -98,6 +100,7 @@ class BumbleAdapter:
         self._time = clock_of(self._loop)
         self._links: dict[int, ClientLink] = {}
         self._connections = 0
+        self._name = name
         self._latest: ClientLink | None = None
         self._address_types: dict[str, bool] = {}
         self._identities: dict[str, str] = {}
@@ -434,7 +437,7 @@ class BumbleAdapter:
                     raise
             failures.append(str(link_reason(code)))
             self.tell(
-                str(self._connections + 1),
+                f"{self._name}{self._connections + 1}",
                 "connection_try_failed",
                 f"{address}, try {attempt} of {CONNECTION_TRIES}: {failures[-1]}",
             )
@@ -502,7 +505,7 @@ class BumbleAdapter:
             return
         # At once, not when connect() wakes: the peer may send before that.
         self._connections += 1
-        link = ClientLink(self, connection, str(self._connections))
+        link = ClientLink(self, connection, f"{self._name}{self._connections}")
         self._links[connection.handle] = self._latest = link
         link.on_end(lambda: self._drop(connection.handle, link))
 

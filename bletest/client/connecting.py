@@ -1,6 +1,7 @@
 """From a device that was found to a connected :class:`~bletest.client.gatt.GattClient`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from bleak import BleakClient
@@ -38,12 +39,14 @@ def make_client(
     timing: LinkTiming | None = None,
     timeout: float = 30.0,
     pair: bool = False,
+    another: Callable[[], AbstractAsyncContextManager[GattClient]] | None = None,
 ) -> GattClient:
     """Return a client that is not connected yet: ``async with`` or ``connect()`` does that.
 
     ``adapter`` None is the operating system's, through bleak. ``target`` is what a scan found,
     or an address. ``capabilities`` come on top of what an adapter of ours has; ``timeout`` is
     in seconds and for connecting; ``pair`` encrypts the link before discovery.
+    ``another`` connects one more client, from another radio.
     """
     if isinstance(target, Found):
         advertisement = advertisement or target.advertisement
@@ -57,6 +60,7 @@ def make_client(
             timing=timing,
             capabilities=frozenset(capabilities),
             advertisement=advertisement,
+            another=another,
         )
     from bletest.client.backend import BumbleClient, RawPort  # bumble only where it is needed
 
@@ -77,4 +81,5 @@ def make_client(
         timing=timing,
         capabilities=OWN_CAPABILITIES | frozenset(capabilities),
         advertisement=advertisement,
+        another=another,
     )

@@ -2,8 +2,8 @@
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -57,7 +57,8 @@ class GattClient:
     ``expectation`` gives names and formats. ``watch`` is what the ``BleakClient`` has for its
     ``disconnected_callback``; without it a lost link is noticed only by the next operation.
     ``raw`` is there where the back end is ours, and ``raw_att`` is a capability then.
-    ``timing`` overrides what ``raw`` says of the link.
+    ``timing`` overrides what ``raw`` says of the link. ``another`` connects one more client from
+    another radio, where there is one.
 
     ``async with`` connects where there is no link yet, and disconnects at the end.
     """
@@ -72,6 +73,7 @@ class GattClient:
         timing: LinkTiming | None = None,
         capabilities: frozenset[Capability] = frozenset(),
         advertisement: Advertisement | None = None,
+        another: "Callable[[], AbstractAsyncContextManager[GattClient]] | None" = None,
     ) -> None:
         self.bleak = client
         self.raw = raw
@@ -79,6 +81,7 @@ class GattClient:
         self._timing = timing
         self._capabilities = capabilities
         self._advertisement = advertisement
+        self._another = another
         self._discovered: Discovered | None = None
         self._names: AttributeNames | None = None
         self._channels: dict[str, _Channel] = {}
@@ -256,6 +259,16 @@ class GattClient:
             self._raw("send raw PDUs").send(pdu)
         except BletestError as error:
             reraise(error, "send", "")
+
+    def another(self) -> "AbstractAsyncContextManager[GattClient]":
+        """Connect one more client to the device, from another radio, for the length of a block."""
+        if self._another is None:
+            raise CapabilityMissing(
+                "there is no second radio for another client",
+                capability=Capability.SECOND_CLIENT,
+                remedy=f"use {Capability.SECOND_CLIENT.provided_by}",
+            )
+        return self._another()
 
     async def pair(self) -> None:
         """Pair, or encrypt with the key of an earlier bond."""

@@ -33,6 +33,7 @@ _MODULES = (
     "notifications",
     "mtu",
     "reconnection",
+    "links",
     "robustness",
 )
 

@@ -33,7 +33,7 @@ _SILENCE = 2.0
 """Seconds for which a client that has not subscribed listens at least."""
 
 
-def _enabled(subject: CharacteristicExpectation) -> frozenset[bytes]:
+def enabled(subject: CharacteristicExpectation) -> frozenset[bytes]:
     """Return what the CCCD may read while a client is subscribed."""
     # a client may ask for both where both are offered
     kinds = {
@@ -48,9 +48,10 @@ def _unbonded(one: CharacteristicExpectation) -> bool:
     return subscribable(one) and one.subscribe is not None and one.subscribe.open
 
 
-async def _cccd_unlike(
+async def configuration_unlike(
     client: Client, subject: CharacteristicExpectation, accepted: frozenset[bytes], when: str
 ) -> list[Flaw]:
+    """Read the CCCD; a flaw unless it is one of ``accepted``."""
     outcome = await client.attempt.read_descriptor(cccd_of(client, subject))
     if outcome.value in accepted:
         return []
@@ -63,7 +64,8 @@ async def _cccd_unlike(
     return [Flaw(f"Client Characteristic Configuration {words} {when}", seen)]
 
 
-_OFF = frozenset({b"\0\0"})
+OFF = frozenset({b"\0\0"})
+"""What the CCCD reads while nothing is enabled."""
 
 
 def _sending(expectation: DeviceExpectation) -> list[DeviceExpectation]:
@@ -87,7 +89,7 @@ async def unasked(client: Client, subject: DeviceExpectation) -> AsyncIterator[F
     await client.reconnect()
     periods = (
         Window.around(every, tolerance=tolerance, timing=client.timing).latest
-        for every, tolerance in map(_declared, subject.characteristics())
+        for every, tolerance in map(declared, subject.characteristics())
     )
     seconds = min(_LISTEN, max([_SILENCE, *periods]))
     came: dict[str, list[Reading]] = {}
@@ -111,13 +113,13 @@ async def unasked(client: Client, subject: DeviceExpectation) -> AsyncIterator[F
 )
 async def configuration(client: Client, subject: CharacteristicExpectation) -> AsyncIterator[Flaw]:
     """Off, on while subscribed, off again."""
-    for flaw in await _cccd_unlike(client, subject, _OFF, "before the client subscribes"):
+    for flaw in await configuration_unlike(client, subject, OFF, "before the client subscribes"):
         yield flaw
     async with client.subscribe(characteristic_of(client, subject)):
-        flaws = await _cccd_unlike(client, subject, _enabled(subject), "while subscribed")
+        flaws = await configuration_unlike(client, subject, enabled(subject), "while subscribed")
     for flaw in flaws:
         yield flaw
-    for flaw in await _cccd_unlike(client, subject, _OFF, "after the client unsubscribed"):
+    for flaw in await configuration_unlike(client, subject, OFF, "after the client unsubscribed"):
         yield flaw
 
 
@@ -129,7 +131,7 @@ async def _listen(
     client: Client, subject: CharacteristicExpectation, subscription: Subscription
 ) -> TooFewNotifications | None:
     """Wait for a series; None when it came, else what is missing."""
-    every, tolerance = _declared(subject)
+    every, tolerance = declared(subject)
     count = _count(every)
     window = Window.around(every * count, tolerance=tolerance, timing=client.timing)
     try:
@@ -139,7 +141,8 @@ async def _listen(
     return None
 
 
-def _declared(subject: CharacteristicExpectation) -> tuple[float, float]:
+def declared(subject: CharacteristicExpectation) -> tuple[float, float]:
+    """Return the period in seconds, 0 for none, and its tolerance."""
     notify = subject.notify or NotifyExpectation()
     return notify.every or 0.0, notify.tolerance
 
@@ -154,7 +157,7 @@ def _declared(subject: CharacteristicExpectation) -> tuple[float, float]:
 )
 async def period(client: Client, subject: CharacteristicExpectation) -> AsyncIterator[Flaw]:
     """Several in a row, each within the window after the one before; one may be late."""
-    every, tolerance = _declared(subject)
+    every, tolerance = declared(subject)
     async with client.subscribe(characteristic_of(client, subject)) as subscription:
         missing = await _listen(client, subject, subscription)
         moments = [reading.time for reading in subscription.received]
@@ -218,7 +221,7 @@ async def values(client: Client, subject: CharacteristicExpectation) -> AsyncIte
 )
 async def stops(client: Client, subject: CharacteristicExpectation) -> AsyncIterator[Flaw]:
     """The client listens on, and the descriptor is switched off behind its back, then on again."""
-    every, tolerance = _declared(subject)
+    every, tolerance = declared(subject)
     handle = handle_of(cccd_of(client, subject).handle)
     window = Window.around(2 * every, tolerance=tolerance, timing=client.timing)
     async with client.subscribe(characteristic_of(client, subject)) as subscription:
@@ -237,7 +240,7 @@ async def stops(client: Client, subject: CharacteristicExpectation) -> AsyncIter
             flaws.append(
                 Flaw(f"nothing for {window.latest:.3f} s while it is off", octets(stray.raw))
             )
-        on = min(_enabled(subject))
+        on = min(enabled(subject))
         answer = await client.exchange(raw.write(handle, on))
         flaws += raw.not_answered(answer, bytes([raw.WRITE_RESPONSE]), "it is switched on again")
         try:
@@ -260,7 +263,7 @@ async def stops(client: Client, subject: CharacteristicExpectation) -> AsyncIter
 )
 async def confirmed(client: Client, subject: CharacteristicExpectation) -> AsyncIterator[Flaw]:
     """The client confirms each; a device that misses confirmations stops after the first."""
-    every, _ = _declared(subject)
+    every, _ = declared(subject)
     async with client.subscribe(characteristic_of(client, subject)) as subscription:
         missing = await _listen(client, subject, subscription)
         came = len(subscription.received)
@@ -276,7 +279,9 @@ async def _after_reconnection(
     for flaw in not_accepted(outcome, "anyone may subscribe"):
         yield flaw
     await client.reconnect()
-    for flaw in await _cccd_unlike(client, subject, _OFF, "on a new connection without a bond"):
+    for flaw in await configuration_unlike(
+        client, subject, OFF, "on a new connection without a bond"
+    ):
         yield flaw
 
 
@@ -334,7 +339,9 @@ async def _kept(client: Client, subject: CharacteristicExpectation) -> AsyncIter
     await client.reconnect()
     if client.is_encrypted is not True:
         await client.pair()
-    flaws = await _cccd_unlike(client, subject, _enabled(subject), "on a new link with a bond")
+    flaws = await configuration_unlike(
+        client, subject, enabled(subject), "on a new link with a bond"
+    )
     # what a bond remembers outlives this check unless it is switched off
     await client.attempt.subscribe(characteristic_of(client, subject))
     await client.attempt.unsubscribe(characteristic_of(client, subject))

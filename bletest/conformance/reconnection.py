@@ -38,9 +38,9 @@ async def accepted(client: Client, subject: DeviceExpectation) -> AsyncIterator[
 )
 async def database(client: Client, subject: DeviceExpectation) -> AsyncIterator[Flaw]:
     """Same services, characteristics and descriptors at the same handles."""
-    before = _lines(client.database)
+    before = lines_of(client.database)
     await client.reconnect()
-    after = _lines(client.database)
+    after = lines_of(client.database)
     gone = [line for line in before if line not in after]
     new = [line for line in after if line not in before]
     if gone or new:
@@ -72,7 +72,8 @@ async def value(client: Client, subject: CharacteristicExpectation) -> AsyncIter
         yield flaw
 
 
-def _lines(found: RemoteDatabase) -> list[str]:
+def lines_of(found: RemoteDatabase) -> list[str]:
+    """Return a line for each attribute, by which two databases can be compared."""
     lines = []
     for service in found.services:
         lines.append(f"service {service.uuid.label}{_at(service.handle)}{_at(service.end_handle)}")

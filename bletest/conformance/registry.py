@@ -54,6 +54,7 @@ class Phase(StrEnum):
     NOTIFICATIONS = "notifications"
     MTU = "mtu"
     RECONNECTION = "reconnection"
+    LINKS = "links"
     ROBUSTNESS = "robustness"
 
 

@@ -66,6 +66,23 @@ class ProtocolOf:
 
 
 @dataclass(frozen=True, slots=True)
+class StateOf:
+    """A write, ``opener``, after which the device does something else about ``value``.
+
+    Before it the device takes ``value``, written to ``characteristic``, with ``before`` (an ATT
+    error, None for acceptance), after it with ``after``; both from the beginning of a connection.
+    """
+
+    characteristic: CharacteristicExpectation
+    value: bytes
+    opened_by: CharacteristicExpectation
+    opener: bytes
+    before: int | None
+    after: int | None
+    via: tuple[CharacteristicExpectation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProcedureOf:
     """A control point, and the characteristic that it reports through."""
 
@@ -90,6 +107,7 @@ Subject = (
     | RuleOf
     | ProtocolOf
     | ProcedureOf
+    | StateOf
     | Stimulus
 )
 
@@ -109,6 +127,8 @@ def name_of(subject: Subject) -> str:
             return f"{subject.characteristic.path}/{condition}"
         case ProcedureOf():
             return subject.characteristic.path
+        case StateOf():
+            return f"{subject.characteristic.path}/{subject.value.hex()}"
         case ProtocolOf():
             return f"{subject.characteristic.path}/rule {subject.number}"
         case Stimulus():
@@ -124,7 +144,7 @@ def attribute_of(subject: Subject) -> str:
             return "device"
         case DescriptorOf():
             return subject.descriptor.path
-        case RuleOf() | ProtocolOf() | ProcedureOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf():
             return subject.characteristic.path
         case _:
             return subject.path
@@ -137,7 +157,7 @@ def side_effect_of(subject: Subject) -> SideEffect:
             return subject.side_effect
         case DescriptorOf():
             return subject.descriptor.side_effect
-        case RuleOf() | ProtocolOf() | ProcedureOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf():
             return subject.characteristic.side_effect
         case _:
             return SideEffect.NONE
@@ -159,13 +179,15 @@ def _operands(
             yield from ((subject, operation) for operation in operations)
         case DescriptorOf():
             yield from ((subject.descriptor, operation) for operation in operations)
-        case RuleOf() | ProtocolOf() | ProcedureOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf():
             # the rule's own characteristic is written, the others bring the replies
             for operation in operations:
                 if operation == "subscribe":
                     yield from ((via, operation) for via in subject.via)
                 else:
                     yield subject.characteristic, operation
+                    if isinstance(subject, StateOf):
+                        yield subject.opened_by, operation
 
 
 def hidden_by_some_adapters(subject: Subject) -> bool:
@@ -177,7 +199,7 @@ def hidden_by_some_adapters(subject: Subject) -> bool:
             return subject.service_uuid in _HIDDEN
         case DescriptorOf():
             return subject.characteristic.service_uuid in _HIDDEN
-        case RuleOf() | ProtocolOf() | ProcedureOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf():
             return any(
                 one.service_uuid in _HIDDEN for one in (subject.characteristic, *subject.via)
             )

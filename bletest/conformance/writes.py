@@ -251,14 +251,15 @@ async def descriptor_write_refused(client: Client, subject: DescriptorOf) -> Asy
 
 
 def _with_match(expectation: DeviceExpectation) -> list[RuleOf]:
-    return [one for one in _rules(expectation) if one.rule.match is not None]
+    return [one for one in plain_rules(expectation) if one.rule.match is not None]
 
 
 def _otherwise(expectation: DeviceExpectation) -> list[RuleOf]:
-    return [one for one in _rules(expectation) if one.rule.match is None]
+    return [one for one in plain_rules(expectation) if one.rule.match is None]
 
 
-def _rules(expectation: DeviceExpectation) -> list[RuleOf]:
+def plain_rules(expectation: DeviceExpectation) -> list[RuleOf]:
+    """Pick the rules that do the same whatever was before, each with a value it is for."""
     found = []
     for subject in expectation.characteristics():
         for rule in subject.rules:
@@ -343,14 +344,14 @@ async def _judge_rule(client: Client, subject: RuleOf) -> AsyncIterator[Flaw]:
         if not flaws:
             for via, reply in zip(subject.via, subject.rule.replies, strict=True):
                 deadline = Deadline.after(reply.within, now=start, timing=client.timing)
-                flaws += await _reply_missing(
+                flaws += await reply_missing(
                     client, listening[via.path], via, reply, subject.value, deadline
                 )
     for flaw in flaws:
         yield flaw
 
 
-async def _reply_missing(
+async def reply_missing(
     client: Client,
     subscription: Subscription,
     via: CharacteristicExpectation,
@@ -358,8 +359,9 @@ async def _reply_missing(
     written: bytes,
     deadline: Deadline,
 ) -> list[Flaw]:
+    """Wait for a reply to what was ``written``; a flaw unless it comes whole by the deadline."""
     value = reply.value if isinstance(reply.value, bytes) else written
-    pieces = _pieces(value, reply.chunk, client.mtu - 3)
+    pieces = pieces_of(value, reply.chunk, client.mtu - 3)
     others: list[bytes] = []
     for count, piece in enumerate(pieces):
         while True:
@@ -382,7 +384,8 @@ async def _reply_missing(
     return []
 
 
-def _pieces(value: bytes, chunk: int | None, room: int) -> list[bytes]:
+def pieces_of(value: bytes, chunk: int | None, room: int) -> list[bytes]:
+    """Return what a reply is cut into, where a PDU has ``room`` for so many octets."""
     if chunk is None:
         # Vol 3, Part F, 3.4.7.1: a notification carries the first ATT_MTU - 3 octets
         return [value[:room]]

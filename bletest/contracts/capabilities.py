@@ -28,7 +28,7 @@ _PROVIDED_BY = {
     Capability.MTU_CHOICE: "an adapter that bletest drives itself (virtual, or a transport)",
     Capability.ALL_SERVICES: "an adapter that hides no services",
     Capability.PERIPHERAL_CONTROL: "an emulated device (--ble-device emulated)",
-    Capability.SECOND_CLIENT: "an adapter or bench with a second radio",
+    Capability.SECOND_CLIENT: "an adapter or bench with a second radio, such as the virtual one",
     Capability.PRISTINE: "an emulated device, or --ble-device-command with "
     "--ble-device-lifetime test",
 }

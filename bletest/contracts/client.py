@@ -147,6 +147,14 @@ class Client(Protocol):
         soon as the link ends.
         """
 
+    def another(self) -> AbstractAsyncContextManager["Client"]:
+        """Connect one more client to the same device for the length of a block.
+
+        Needs ``second_client``: it has a radio, and so an address, of its own, and no bond.
+        Raises :class:`~bletest.errors.DeviceNotFound` where the device does not advertise,
+        :class:`~bletest.errors.ConnectionFailed` where it does and takes no connection.
+        """
+
     async def pair(self) -> None:
         """Pair; raises :class:`~bletest.errors.PairingFailed`."""
 

@@ -64,6 +64,9 @@ class PlainClient(Client, Protocol):
     async def write_descriptor(self, descriptor: DescriptorName, value: bytes) -> None:
         """Write a descriptor."""
 
+    def another(self) -> AbstractAsyncContextManager["PlainClient"]:
+        """Connect one more client."""
+
 
 class NarratingClient:
     """A :class:`~bletest.contracts.client.Client` that shows every operation as a step.
@@ -181,6 +184,16 @@ class NarratingClient:
             names = ", ".join(dict.fromkeys(one.attribute for one in readings))
             step.says(f"{_summary(readings)} from {names}" if readings else "nothing")
             return readings
+
+    def another(self) -> AbstractAsyncContextManager["NarratingClient"]:
+        """Connect one more client; the block is the step, and what it does are steps of that."""
+        return self._with_another()
+
+    @asynccontextmanager
+    async def _with_another(self) -> AsyncIterator["NarratingClient"]:
+        with self._keeper.step("with another client"):
+            async with self._client.another() as client:
+                yield NarratingClient(client, self._keeper)
 
     async def pair(self) -> None:
         """Pair."""

@@ -183,7 +183,8 @@ class DeviceExpectation:
     ``name`` is the profile's, ``device_name`` the GAP Device Name; ``mtu`` the ATT_MTU the
     device offers; ``bonding`` whether it can be paired with at all, and bonds.
     ``services`` holds the profile's own services; GAP is implied and not among them. ``state``
-    are the variables that rules set and ask for.
+    are the variables that rules set and ask for. ``connections`` are the links it serves at a time,
+    ``advertise_while_connected`` whether it advertises on while it could serve another one.
     """
 
     name: str
@@ -196,6 +197,12 @@ class DeviceExpectation:
     advertising: AdvertisingExpectation
     services: tuple[ServiceExpectation, ...]
     state: Mapping[str, Variable] = field(default_factory=dict)
+    advertise_while_connected: bool = True
+
+    @property
+    def clients(self) -> int:
+        """How many clients can be connected at a time; one that falls silent gets no second."""
+        return self.connections if self.advertise_while_connected else 1
 
     def characteristics(self) -> tuple[CharacteristicExpectation, ...]:
         """Return every characteristic of every service, in file order."""

@@ -131,6 +131,7 @@ class _Resolver:
             ),
             services=tuple(expected),
             state=self.states.variables,
+            advertise_while_connected=device.advertise_while_connected,
         )
         return Profile(
             name=model.name,

@@ -331,10 +331,40 @@ def test_a_requirement_that_is_not_met_skips_and_strict_fails(led: pytest.Pytest
         @pytest.mark.ble_requires("second_client")
         async def test_two(ble_client): pass
         """
-    result = run(led, source, "-rs")
+    # one real radio is one client; none is opened to know that
+    one_radio = ("--ble-adapter=tcp-client:127.0.0.1:1", "--ble-device=name:Nobody")
+    result = run(led, source, "-rs", *one_radio)
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*second_client: provided by*"])
-    run(led, source, "--ble-strict").assert_outcomes(errors=1)
+    run(led, source, "--ble-strict", *one_radio).assert_outcomes(errors=1)
+
+
+def test_a_second_client_has_a_radio_and_an_address_of_its_own(led: pytest.Pytester) -> None:
+    source = """
+        import pytest
+        from bletest.errors import BenchTrouble
+
+        @pytest.mark.ble_profile("hub")
+        @pytest.mark.ble_requires("second_client")
+        async def test_two(ble_connect, ble_peripheral, ble_transcript):
+            first, second = await ble_connect(), await ble_connect()
+            assert len(set(ble_peripheral.clients)) == 2
+            async with first.another() as third:
+                assert (await third.read("house_name")).raw == b"Home"
+                assert len(set(ble_peripheral.clients)) == 3
+                assert "2.1" in ble_transcript.text()
+            await second.disconnect()
+            for _ in range(2):
+                await ble_peripheral.wait_disconnected(within=1)
+            assert len(ble_peripheral.clients) == 1
+
+        @pytest.mark.ble_profile("led_button")
+        async def test_no_room(ble_connect):
+            await ble_connect()
+            with pytest.raises(BenchTrouble, match="was not seen"):
+                await ble_connect()
+        """
+    run(led, source).assert_outcomes(passed=2)
 
 
 def test_an_unknown_requirement_is_a_usage_error(led: pytest.Pytester) -> None:

@@ -15,6 +15,7 @@ NAMES = [
     "environmental_sensing",
     "glucose_meter",
     "heart_rate",
+    "hub",
     "led_button",
     "nordic_uart",
     "smart_lock",

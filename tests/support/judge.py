@@ -58,10 +58,12 @@ def judge(
     fault: Fault | None = None,
     stranger: Stranger | None = None,
     about: str | None = None,
+    phase: str | None = None,
 ) -> list[Verdict]:
     """Judge ``device`` (or the ``stranger``) by ``oracle``; ``fault`` damages the emulated one.
 
-    ``about`` keeps to the cases of one attribute, and of the service and the descriptors around.
+    ``about`` keeps to the cases of one attribute, and of the service and the descriptors around,
+    ``phase`` to the checks of one phase.
     """
 
     @asynccontextmanager
@@ -81,6 +83,8 @@ def judge(
         verdicts = []
         async with Bench(Settings(seed=1)) as bench:
             for case in all_cases(oracle.expectation):
+                if phase not in (None, case.check.phase):
+                    continue
                 if about is None or _touches(case.attribute, about):
                     verdicts.append(await _verdict(bench, provide, case))
         return verdicts
