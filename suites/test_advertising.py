@@ -40,3 +40,9 @@ async def test_service_data(ble_client: GattClient, ble_case: Case) -> None:
 async def test_tx_power(ble_client: GattClient, ble_case: Case) -> None:
     """The TX power level advertised is the profile's."""
     await ble_case.verify(ble_client)
+
+
+@pytest.mark.ble_check("advertising.window")
+async def test_window(ble_client: GattClient, ble_case: Case) -> None:
+    """The device advertises in its window, and in no other time."""
+    await ble_case.verify(ble_client)

@@ -3,8 +3,13 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import partial
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +35,7 @@ from bletest.errors import (
     AdapterUnusable,
     BenchTrouble,
     CapabilityMissing,
+    DeviceNotFound,
     EmulationError,
     LinkLost,
     UsageMistake,
@@ -380,6 +386,7 @@ class Bench:
         profile's advertising interval. Raises BenchTrouble where no link comes up, and
         CapabilityMissing where there is no further radio.
         """
+        await device.wake_if_asleep()
         adapter = await self._adapter_for(device.address)
         taken = (adapter, device.address.upper())
         self._connecting.append(taken)
@@ -392,7 +399,7 @@ class Bench:
                 expectation=device.expectation,
                 capabilities=self.settings.capabilities,
                 timeout=(timeout or CONNECTING) * self.settings.timeout_scale,
-                another=partial(self.another, device),
+                around=_AroundDevice(self, device, adapter),
             )
             await client.connect()
         finally:
@@ -428,11 +435,20 @@ class Bench:
         wanted = device.selector
         if wanted is None or adapter not in (None, self._adapter):
             wanted = DeviceSelector(SelectBy.ADDRESS, device.address)
-        return await find(
-            adapter or await self.adapter(),
-            within=window * self.settings.timeout_scale,
-            **{str(wanted.by): wanted.value},
-        )
+        try:
+            return await find(
+                adapter or await self.adapter(),
+                within=window * self.settings.timeout_scale,
+                **{str(wanted.by): wanted.value},
+            )
+        except DeviceNotFound as missing:
+            if device.profile.advertising.window is None or device.peripheral is not None:
+                raise
+            raise DeviceNotFound(
+                missing.message,
+                remedy=f"its profile says that it advertises {device.profile.advertising.window}: "
+                "wake it just before the run, by its button or its switch",
+            ) from None
 
     async def release(self, client: GattClient) -> None:
         """End a test's client: its link, and its keys, so that the next test starts fresh."""
@@ -441,3 +457,28 @@ class Bench:
             await client.disconnect()
         except (BenchTrouble, LinkLost):
             return  # the link or the adapter is gone, which the test has been told already
+
+
+@dataclass(frozen=True, slots=True)
+class _AroundDevice:
+    """Implements :class:`bletest.client.gatt.Around` for a client on ``adapter``."""
+
+    bench: Bench
+    device: DeviceUnderTest
+    adapter: BumbleAdapter
+
+    def another(self) -> AbstractAsyncContextManager[GattClient]:
+        """Connect one more client."""
+        return self.bench.another(self.device)
+
+    async def seen(self, *, within: float) -> bool:
+        """Whether the device advertises."""
+        try:
+            await self.bench.find(self.device, within=within, adapter=self.adapter)
+        except DeviceNotFound:
+            return False
+        return True
+
+    async def wake(self) -> None:
+        """Wake it, if it is emulated."""
+        await self.device.wake_if_asleep()

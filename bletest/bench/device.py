@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bletest.bench.settings import DeviceSelector
+from bletest.contracts.capabilities import Capability
 from bletest.errors import CapabilityMissing
 from bletest.peripheral.virtual import VirtualPeripheral
 from bletest.profile.expectation import DeviceExpectation
@@ -53,3 +54,23 @@ class DeviceUnderTest:
                 "--ble-device-command",
             )
         await self.peripheral.reset()
+
+    async def wake(self) -> None:
+        """Press its button: it advertises, for as long as its profile says.
+
+        Raises :class:`CapabilityMissing` where the bench has no way to do that.
+        """
+        if self.peripheral is None:
+            window = self.profile.advertising.window
+            says = f"; its profile says that it advertises {window}" if window else ""
+            raise CapabilityMissing(
+                f"{self.name} cannot be woken from here{says}",
+                capability=Capability.WAKE,
+                remedy=f"use {Capability.WAKE.provided_by}",
+            )
+        await self.peripheral.wake()
+
+    async def wake_if_asleep(self) -> None:
+        """Wake an emulated device whose window has closed; leave any other as it is."""
+        if self.peripheral is not None and self.peripheral.asleep:
+            await self.peripheral.wake()

@@ -228,7 +228,7 @@ class Settings:
         if self.adapter == VIRTUAL:
             driven_by_us.add(Capability.SECOND_CLIENT)
         if self.emulated:
-            driven_by_us |= {Capability.PERIPHERAL_CONTROL, Capability.PRISTINE}
+            driven_by_us |= {Capability.PERIPHERAL_CONTROL, Capability.PRISTINE, Capability.WAKE}
         elif self.device_command and self.device_lifetime is Lifetime.TEST:
             driven_by_us.add(Capability.PRISTINE)
         return frozenset(driven_by_us)

@@ -1,13 +1,12 @@
 """From a device that was found to a connected :class:`~bletest.client.gatt.GattClient`."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from bleak import BleakClient
 from bleak.backends.device import BLEDevice
 
-from bletest.client.gatt import GattClient, LinkWatch
+from bletest.client.gatt import Around, GattClient, LinkWatch
 from bletest.client.scan import Found
 from bletest.contracts.advertisements import Advertisement
 from bletest.contracts.capabilities import Capability
@@ -39,14 +38,14 @@ def make_client(
     timing: LinkTiming | None = None,
     timeout: float = 30.0,
     pair: bool = False,
-    another: Callable[[], AbstractAsyncContextManager[GattClient]] | None = None,
+    around: Around | None = None,
 ) -> GattClient:
     """Return a client that is not connected yet: ``async with`` or ``connect()`` does that.
 
     ``adapter`` None is the operating system's, through bleak. ``target`` is what a scan found,
     or an address. ``capabilities`` come on top of what an adapter of ours has; ``timeout`` is
     in seconds and for connecting; ``pair`` encrypts the link before discovery.
-    ``another`` connects one more client, from another radio.
+    ``around`` is what is known of the device beside the link.
     """
     if isinstance(target, Found):
         advertisement = advertisement or target.advertisement
@@ -60,7 +59,7 @@ def make_client(
             timing=timing,
             capabilities=frozenset(capabilities),
             advertisement=advertisement,
-            another=another,
+            around=around,
         )
     from bletest.client.backend import BumbleClient, RawPort  # bumble only where it is needed
 
@@ -81,5 +80,5 @@ def make_client(
         timing=timing,
         capabilities=OWN_CAPABILITIES | frozenset(capabilities),
         advertisement=advertisement,
-        another=another,
+        around=around,
     )

@@ -2,10 +2,10 @@
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -51,14 +51,27 @@ class LinkWatch:
             self.client.on_disconnected()
 
 
+class Around(Protocol):
+    """What a client knows of the device beside its own link: whoever connects it, knows it."""
+
+    def another(self) -> "AbstractAsyncContextManager[GattClient]":
+        """Connect one more client from another radio for the length of a block."""
+
+    async def seen(self, *, within: float) -> bool:
+        """Whether the device is seen advertising within so many seconds."""
+
+    async def wake(self) -> None:
+        """Wake a device that sleeps, where that can be done; else do nothing."""
+
+
 class GattClient:
     """Implements :class:`bletest.contracts.client.Client` on bleak's public interface.
 
     ``expectation`` gives names and formats. ``watch`` is what the ``BleakClient`` has for its
     ``disconnected_callback``; without it a lost link is noticed only by the next operation.
     ``raw`` is there where the back end is ours, and ``raw_att`` is a capability then.
-    ``timing`` overrides what ``raw`` says of the link. ``another`` connects one more client from
-    another radio, where there is one.
+    ``timing`` overrides what ``raw`` says of the link. ``around`` is what is known of the
+    device beside the link.
 
     ``async with`` connects where there is no link yet, and disconnects at the end.
     """
@@ -73,7 +86,7 @@ class GattClient:
         timing: LinkTiming | None = None,
         capabilities: frozenset[Capability] = frozenset(),
         advertisement: Advertisement | None = None,
-        another: "Callable[[], AbstractAsyncContextManager[GattClient]] | None" = None,
+        around: Around | None = None,
     ) -> None:
         self.bleak = client
         self.raw = raw
@@ -81,7 +94,7 @@ class GattClient:
         self._timing = timing
         self._capabilities = capabilities
         self._advertisement = advertisement
-        self._another = another
+        self._around = around
         self._discovered: Discovered | None = None
         self._names: AttributeNames | None = None
         self._channels: dict[str, _Channel] = {}
@@ -195,6 +208,8 @@ class GattClient:
     async def reconnect(self) -> None:
         """Disconnect, connect again and discover again. Subscriptions have ended then."""
         await self.disconnect()
+        if self._around is not None:
+            await self._around.wake()
         await self.connect()
 
     async def read(self, characteristic: CharacteristicName) -> Reading:
@@ -262,13 +277,24 @@ class GattClient:
 
     def another(self) -> "AbstractAsyncContextManager[GattClient]":
         """Connect one more client to the device, from another radio, for the length of a block."""
-        if self._another is None:
+        if self._around is None:
             raise CapabilityMissing(
                 "there is no second radio for another client",
                 capability=Capability.SECOND_CLIENT,
                 remedy=f"use {Capability.SECOND_CLIENT.provided_by}",
             )
-        return self._another()
+        return self._around.another()
+
+    async def advertises(self, *, within: float, after: float = 0.0) -> bool:
+        """Whether the device is seen within so many seconds of looking, ``after`` a while."""
+        if self._around is None:
+            raise CapabilityMissing(
+                "the client connected without scanning, and cannot look for the device",
+                capability="scanning",
+                remedy="let bletest connect: ble_client, or ble_connect()",
+            )
+        await asyncio.sleep(after)
+        return await self._around.seen(within=within)
 
     async def pair(self) -> None:
         """Pair, or encrypt with the key of an earlier bond."""

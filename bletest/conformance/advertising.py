@@ -6,7 +6,9 @@ from bletest.conformance.registry import Flaw, Phase, check
 from bletest.conformance.steps import octets
 from bletest.conformance.subjects import device
 from bletest.contracts.advertisements import Advertisement
+from bletest.contracts.capabilities import Capability
 from bletest.contracts.client import Client
+from bletest.contracts.windows import Deadline, Window
 from bletest.errors import CapabilityMissing
 from bletest.profile.expectation import DeviceExpectation
 
@@ -133,4 +135,50 @@ async def tx_power(client: Client, subject: DeviceExpectation) -> AsyncIterator[
         yield Flaw(
             f"TX power level {subject.advertising.tx_power} dBm",
             "no TX power level" if seen is None else f"{seen} dBm",
+        )
+
+
+_TOLERANCE = 0.1
+"""The share of its window by which a device may fall silent too early or too late."""
+_LOOK = 1.0
+"""Seconds for which it is worth to look for a device at least."""
+
+
+@check(
+    "advertising.window",
+    title="The device advertises in its window, and in no other time",
+    phase=Phase.ADVERTISING,
+    subjects=lambda expectation: (
+        [expectation] if expectation.advertising.window is not None else []
+    ),
+    paragraph="the profile's window",
+    needs=frozenset({Capability.WAKE}),
+)
+async def window(client: Client, subject: DeviceExpectation) -> AsyncIterator[Flaw]:
+    """There after a disconnection, if that opens it, and still near the end; then silence.
+
+    The window of a device that was switched on or woken has ended by then, too.
+    """
+    declared = subject.advertising.window
+    assert declared is not None  # subjects
+    look = max(_LOOK, 10 * subject.advertising.interval)
+    await client.disconnect()
+    start = client.now()
+    end = Window.around(declared.length, tolerance=_TOLERANCE, timing=client.timing)
+    if "disconnect" in declared.after:
+        if not await client.advertises(within=min(look, end.earliest)):
+            yield Flaw(f"advertising {declared}", f"none in the first {look:g} s after a link")
+            return
+        since = max(0.0, end.earliest - look)
+        wait = Deadline(start + since).left(client.now())
+        if not await client.advertises(within=end.earliest - since, after=wait):
+            yield Flaw(
+                f"advertising {declared}",
+                f"none from {since:.1f} s to {end.earliest:.1f} s after a link",
+            )
+    wait = Deadline(start + end.latest).left(client.now())
+    if await client.advertises(within=look, after=wait):
+        yield Flaw(
+            f"silence {end.latest:.1f} s after a link",
+            f"it advertised {client.now() - start:.1f} s after it",
         )

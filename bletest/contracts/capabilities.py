@@ -14,6 +14,7 @@ class Capability(StrEnum):
     PERIPHERAL_CONTROL = "peripheral_control"
     SECOND_CLIENT = "second_client"
     PRISTINE = "pristine"
+    WAKE = "wake"
 
     @property
     def provided_by(self) -> str:
@@ -31,4 +32,5 @@ _PROVIDED_BY = {
     Capability.SECOND_CLIENT: "an adapter or bench with a second radio, such as the virtual one",
     Capability.PRISTINE: "an emulated device, or --ble-device-command with "
     "--ble-device-lifetime test",
+    Capability.WAKE: "an emulated device, which bletest wakes when it needs it",
 }

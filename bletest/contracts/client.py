@@ -161,5 +161,16 @@ class Client(Protocol):
     async def unpair(self) -> None:
         """Forget the keys of this device; an encrypted link ends."""
 
+    async def disconnect(self) -> None:
+        """End the link; harmless where there is none."""
+
     async def reconnect(self) -> None:
-        """Disconnect, connect again and discover again."""
+        """Disconnect, connect again and discover again; a device that sleeps is woken first."""
+
+    async def advertises(self, *, within: float, after: float = 0.0) -> bool:
+        """Whether the device is seen advertising within that time; returns as soon as it is.
+
+        ``within`` seconds are counted from the moment when it begins to look, ``after`` seconds
+        from now. Raises :class:`~bletest.errors.CapabilityMissing` where the
+        client has nothing to scan with.
+        """

@@ -205,6 +205,19 @@ class NarratingClient:
         with self._keeper.step("forget the keys of the device"):
             await self._client.unpair()
 
+    async def disconnect(self) -> None:
+        """Disconnect."""
+        with self._keeper.step("disconnect"):
+            await self._client.disconnect()
+
+    async def advertises(self, *, within: float, after: float = 0.0) -> bool:
+        """Look for the device."""
+        wait = f"wait {after:g} s, then " if after else ""
+        with self._keeper.step(f"{wait}look {within:g} s for its advertising") as step:
+            seen = await self._client.advertises(within=within, after=after)
+            step.says("seen" if seen else "nothing")
+            return seen
+
     async def reconnect(self) -> None:
         """Disconnect, connect and discover again."""
         with self._keeper.step("disconnect and connect again"):

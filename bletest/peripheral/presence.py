@@ -11,22 +11,27 @@ if TYPE_CHECKING:
 
 
 class Presence:
-    """The advertising of one device. ``before`` is called each time it is about to begin."""
+    """The advertising of one device. ``before`` is called each time it is about to begin.
+
+    A device with a window advertises for so long after one of the window's occasions, and after
+    :meth:`wake`; one without always does.
+    """
 
     def __init__(self, peripheral: "VirtualPeripheral", before: Callable[[], None]) -> None:
         self._peripheral = peripheral
         self._before = before
         self._lock = asyncio.Lock()
         self._paused: asyncio.TimerHandle | None = None
+        self._window: asyncio.TimerHandle | None = None
 
     async def advertise(self) -> None:
-        """Advertise if the device is on and there is room for another client."""
+        """Advertise if the device is on and awake and there is room for another client."""
         async with self._lock:
             station = self._peripheral.station
             device = self._peripheral.profile.device
             room = device.connections if device.advertise_while_connected else 1
             full = len(self._peripheral.links) >= room
-            if station is None or full or station.device.is_advertising:
+            if station is None or full or self.asleep or station.device.is_advertising:
                 return
             if self._paused is None:
                 self._before()
@@ -41,17 +46,55 @@ class Presence:
                 advertising_interval_max=advertising.interval * 1000,
             )
 
+    # The window
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the device has a window, and it is not open."""
+        return self._peripheral.profile.advertising.window is not None and self._window is None
+
+    async def after(self, occasion: str) -> None:
+        """Open the window if this is an occasion for it, and advertise if there is reason to."""
+        window = self._peripheral.profile.advertising.window
+        if window is not None and occasion in window.after:
+            self._open(window.length)
+        await self.advertise()
+
+    async def wake(self) -> None:
+        """Open the window whatever the occasion, and advertise if there is room."""
+        window = self._peripheral.profile.advertising.window
+        if window is not None and self._peripheral.station is not None:
+            self._open(window.length)
+        await self.advertise()
+
+    def _open(self, seconds: float) -> None:
+        if self._window is not None:
+            self._window.cancel()
+        self._window = asyncio.get_running_loop().call_later(seconds, self._fall_asleep)
+
+    def _fall_asleep(self) -> None:
+        self._window = None
+        self._peripheral.spawn(self._stop())
+
+    # Pauses
+
     def pause(self, seconds: float) -> None:
         """Stop advertising now, and do not begin again for so long."""
-        self.end_pause()
+        self._end_pause()
         self._paused = asyncio.get_running_loop().call_later(seconds, self._resume)
         self._peripheral.spawn(self._stop())
 
-    def end_pause(self) -> None:
-        """Forget that the device was kept from advertising."""
+    def _end_pause(self) -> None:
         if self._paused is not None:
             self._paused.cancel()
             self._paused = None
+
+    def end(self) -> None:
+        """The device goes off: forget windows and pauses."""
+        self._end_pause()
+        if self._window is not None:
+            self._window.cancel()
+            self._window = None
 
     async def _stop(self) -> None:
         async with self._lock:

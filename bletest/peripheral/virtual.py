@@ -173,7 +173,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             mtu = self.profile.device.mtu
             enhanced.offer(device, enhanced_bearers(self.server, mtu, self.link_of))
         self._saboteur.start()
-        await self._presence.advertise()
+        await self._presence.after("power_on")
 
     async def stop(self) -> None:
         """Stop advertising, disconnect every client, end every behaviour."""
@@ -181,7 +181,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             return
         station, self._station = self._station, None
         self._saboteur.stop()
-        self._presence.end_pause()
+        self._presence.end()
         tasks = self._cancel_tasks()
         await asyncio.gather(*tasks, return_exceptions=True)
         if not station.host.lost:
@@ -196,7 +196,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
 
     def _halt(self, station: Station) -> None:
         self._saboteur.stop()
-        self._presence.end_pause()
+        self._presence.end()
         self._cancel_tasks()
         self._leave(station)
 
@@ -238,6 +238,19 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
     def pause_advertising(self, seconds: float) -> None:
         """Stop advertising now, and do not begin again for so long."""
         self._presence.pause(seconds)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the profile gives advertising a window, and it is not open now."""
+        return self._presence.asleep
+
+    async def wake(self) -> None:
+        """Press its button: the window of advertising opens, anew where it was open.
+
+        Returns when it advertises; one that has no room for a client does not. Harmless where the
+        profile has no window.
+        """
+        await self._presence.wake()
 
     def forget_bonds(self) -> None:
         """Lose all keys, and what is kept for bonded clients; links that are up stay up."""
@@ -304,7 +317,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         if self.faults:
             self._saboteur.on_disconnection(link)
         self.disconnected.add(link.identity)
-        self.spawn(self._presence.advertise())
+        self.spawn(self._presence.after("disconnect"))
 
     def _close(self, link: ClientLink) -> None:
         self.reactions.forget(link.identity)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bletest.profile.expectation import WindowExpectation
 from bletest.profile.mistakes import Refusal
 from bletest.profile.model import AdvertisedModel, ProfileModel
 from bletest.profile.spec import AdvertisingSpec
@@ -81,6 +82,9 @@ def advertising_spec(model: ProfileModel) -> AdvertisingSpec:
         else response.tx_power,
         data=first.data,
         scan_response=second.data,
+        window=None
+        if advertising.window is None
+        else WindowExpectation(advertising.window.length, frozenset(advertising.window.after)),
     )
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "ServiceExpectation",
     "SideEffect",
     "ValueExpectation",
+    "WindowExpectation",
 ]
 
 
@@ -162,10 +163,28 @@ class ServiceExpectation:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowExpectation:
+    """When a device advertises: for ``length`` seconds after each of the occasions in ``after``.
+
+    ``power_on`` is one, ``disconnect`` (the end of any link) the other. Else somebody has to wake
+    it.
+    """
+
+    length: float
+    after: frozenset[str]
+
+    def __str__(self) -> str:
+        words = {"power_on": "it is switched on", "disconnect": "a link has ended"}
+        occasions = " or ".join(words[one] for one in sorted(self.after, reverse=True))
+        return f"for {self.length:g} s after {occasions}"
+
+
+@dataclass(frozen=True, slots=True)
 class AdvertisingExpectation:
     """What advertising data and scan response together must carry.
 
-    ``name`` is None where the profile promises none. ``interval`` is in seconds.
+    ``name`` is None where the profile promises none. ``interval`` is in seconds; ``window`` is
+    when the device advertises at all, None for always.
     """
 
     interval: float
@@ -174,6 +193,7 @@ class AdvertisingExpectation:
     manufacturer_data: Mapping[int, bytes]
     service_data: Mapping[Uuid, bytes]
     tx_power: int | None
+    window: WindowExpectation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ IO_CAPABILITIES = (
     "keyboard_only",
     "keyboard_display",
 )
+OCCASIONS = ("power_on", "disconnect")
 SIDE_EFFECTS = ("none", "stores", "actuates", "resets", "wears", "irreversible")
 
 SHORT_FORMS = "x-short-forms"
@@ -471,12 +472,27 @@ class AdvertisedModel(Shape):
     appearance: Boolean = False
 
 
+class WindowModel(Shape):
+    """How long it advertises, and after what."""
+
+    length: Annotated[Seconds, Field(alias="for")]
+    after: Annotated[
+        list[Annotated[str, *_word(OCCASIONS, "occasion")]],
+        BeforeValidator(_in_list),
+        _short(ITEM),
+    ] = list(OCCASIONS)
+
+
 class AdvertisingModel(AdvertisedModel):
     """What the device advertises."""
 
     interval: Seconds = 0.1
     scan_response: AdvertisedModel | None = None
-    window: Later = None
+    window: Annotated[
+        WindowModel | None,
+        BeforeValidator(_under("for")),
+        _short({"type": "string"}),
+    ] = None
 
 
 class SecurityModel(Shape):

@@ -128,6 +128,7 @@ class _Resolver:
                 manufacturer_data=advertising.manufacturer_data,
                 service_data=advertising.service_data,
                 tx_power=advertising.tx_power,
+                window=advertising.window,
             ),
             services=tuple(expected),
             state=self.states.variables,
@@ -172,6 +173,13 @@ class _Resolver:
                 ("advertising", "interval"),
                 f"an advertising interval of {interval:g} s is out of range",
                 "from 20ms to 10.24s",
+            )
+        window = self.model.advertising.window
+        if window is not None and window.length < interval:
+            self.shaped.mistake(
+                ("advertising", "window"),
+                f"a window of {window.length:g} s is shorter than the advertising interval",
+                "such as window: {for: 30s}",
             )
         for path in (("advertising",), ("advertising", "scan_response")):
             self._check_once(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bletest.att.access import Access
-from bletest.profile.expectation import DeviceExpectation, SideEffect
+from bletest.profile.expectation import DeviceExpectation, SideEffect, WindowExpectation
 from bletest.profile.faults import FaultSpec
 from bletest.profile.procedures import RecordAccess
 from bletest.profile.rules import ReplyKind, Variable, WriteRule
@@ -59,9 +59,9 @@ class AdvertisingSpec:
     """What the device advertises.
 
     ``interval`` is in seconds. ``name`` is the local name of the advertisement, None where it
-    carries none. ``data`` and ``scan_response`` are the finished octets, at most 31 each, flags
-    included (Supplement to the Core Specification, Part A); the other fields say what they hold
-    together.
+    carries none. ``window`` is when it advertises at all, None for always. ``data`` and
+    ``scan_response`` are the finished octets, at most 31 each, flags included (Supplement to
+    the Core Specification, Part A); the other fields say what they hold together.
     """
 
     interval: float
@@ -72,6 +72,7 @@ class AdvertisingSpec:
     tx_power: int | None
     data: bytes
     scan_response: bytes
+    window: WindowExpectation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ LANES = (
         "HCI port",
         ("--ble-allow=actuates", "--ble-allow=irreversible"),
         served=True,
-        without=frozenset({"peripheral_control", "second_client"}),
+        without=frozenset({"peripheral_control", "second_client", "wake"}),
     ),
 )
 

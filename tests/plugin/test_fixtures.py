@@ -367,6 +367,49 @@ def test_a_second_client_has_a_radio_and_an_address_of_its_own(led: pytest.Pytes
     run(led, source).assert_outcomes(passed=2)
 
 
+def test_a_device_that_sleeps_is_woken_when_it_is_needed(led: pytest.Pytester) -> None:
+    led.makefile(
+        ".yaml",
+        sleeper="""
+            bletest: 1
+            name: sleeper
+            device: {name: Sleeper}
+            advertising: {window: {for: 10s, after: power_on}}
+            services: []
+            """,
+    )
+    source = """
+        import asyncio
+        import pytest
+        from bletest.errors import DeviceNotFound
+
+        pytestmark = pytest.mark.ble_profile("sleeper.yaml")
+
+        async def test_it(ble_device, ble_connect, ble_scanner):
+            await asyncio.sleep(11)
+            with pytest.raises(DeviceNotFound):
+                await ble_scanner.find(name="Sleeper", within=3)
+            client = await ble_connect()
+            await asyncio.sleep(11)
+            await client.reconnect()
+            assert client.is_connected
+            await client.disconnect()
+            await asyncio.sleep(11)
+            assert not await client.advertises(within=1)
+            await ble_device.wake()
+            assert await client.advertises(within=1)
+
+        async def test_wake(ble_device): await ble_device.wake()
+        """
+    run(led, source).assert_outcomes(passed=2)
+    radio = ("--ble-adapter=tcp-client:127.0.0.1:1", "--ble-device=name:Sleeper", "-rs")
+    result = run(led, source, *radio, "-k", "test_wake")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(
+        ["*wake: Sleeper cannot be woken from here; its profile says that it advertises for 10 s*"]
+    )
+
+
 def test_an_unknown_requirement_is_a_usage_error(led: pytest.Pytester) -> None:
     result = run(
         led,

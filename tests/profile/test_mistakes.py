@@ -24,6 +24,21 @@ services:
 
 # The sign ¦ stands before the place of the mistake and is taken out before the profile is read.
 TOP_LEVEL = {
+    "occasion of a window": (
+        HEAD + "services: []\nadvertising: {window: {for: 30s, after: [¦powr_on]}}",
+        "`powr_on` is no occasion",
+        'did you mean "power_on"?',
+    ),
+    "window shorter than an interval": (
+        HEAD + "services: []\nadvertising: {interval: 2s, window: ¦1s}",
+        "a window of 1 s is shorter than the advertising interval",
+        "window: {for: 30s}",
+    ),
+    "window without a length": (
+        HEAD + "services: []\nadvertising: {window: ¦{after: power_on}}",
+        "`window` lacks `for`",
+        "for: …",
+    ),
     "fault without an occasion": (
         HEAD + "services: []\nfaults: [¦raed 1 dropped]",
         "`raed` is no occasion",

@@ -59,11 +59,12 @@ def judge(
     stranger: Stranger | None = None,
     about: str | None = None,
     phase: str | None = None,
+    code: str | None = None,
 ) -> list[Verdict]:
     """Judge ``device`` (or the ``stranger``) by ``oracle``; ``fault`` damages the emulated one.
 
     ``about`` keeps to the cases of one attribute, and of the service and the descriptors around,
-    ``phase`` to the checks of one phase.
+    ``phase`` to the checks of one phase, ``code`` to one check.
     """
 
     @asynccontextmanager
@@ -83,7 +84,7 @@ def judge(
         verdicts = []
         async with Bench(Settings(seed=1)) as bench:
             for case in all_cases(oracle.expectation):
-                if phase not in (None, case.check.phase):
+                if phase not in (None, case.check.phase) or code not in (None, case.check.code):
                     continue
                 if about is None or _touches(case.attribute, about):
                     verdicts.append(await _verdict(bench, provide, case))
