@@ -16,6 +16,7 @@ def check(patterns: tuple[str, ...]) -> int:
     """
     from bletest import profile
     from bletest.cli import complain
+    from bletest.conformance.known import check_names
     from bletest.errors import NothingMatched, ProfileError
 
     worst = ExitCode.PASSED
@@ -30,6 +31,7 @@ def check(patterns: tuple[str, ...]) -> int:
     for path in paths.values():
         try:
             loaded = profile.load(path)
+            check_names(loaded)
         except ProfileError as error:
             complain(error)
             worst = ExitCode.PROFILE_WRONG

@@ -23,10 +23,12 @@ from rich.table import Table
 from bletest import profile as profiles
 from bletest.bench.options import BY_NAME, OPTIONS, build_settings
 from bletest.cli.exit_codes import ExitCode
+from bletest.conformance.known import check_names
 from bletest.errors import AdapterUnusable, ReportNotMade, UsageMistake
 from bletest.resources import folder
 
-OUTCOMES = ("passed", "failed", "broken", "skipped")
+OUTCOMES = ("passed", "failed", "broken", "skipped", "known")
+"""``known``: everything that was found is a known issue of the profile."""
 
 _STANDARD_OUTPUT = Path("-")
 
@@ -64,6 +66,8 @@ class Tally:
             self._stop("the adapter cannot be used")
         known = self.results.get(report.nodeid)
         outcome = report.outcome
+        if report.skipped and hasattr(report, "wasxfail"):
+            outcome = "known"  # type: ignore[assignment]
         if report.failed and getattr(report, "ble_owner", "bench") == "bench":
             outcome = "broken"  # type: ignore[assignment]
         if known is None:
@@ -89,12 +93,14 @@ class Tally:
         return Counter(result.outcome for result in self.results.values())
 
 
-_WEIGHT = {"passed": 0, "skipped": 1, "broken": 2, "failed": 3}
+_WEIGHT = {"passed": 0, "skipped": 1, "known": 2, "broken": 3, "failed": 4}
 
 
 def _message(report: pytest.TestReport) -> str:
     if report.passed:
         return ""
+    if hasattr(report, "wasxfail"):
+        return str(report.wasxfail).removeprefix("reason: ").strip()
     detail = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
     return str(detail).removeprefix("Skipped: ").strip()
 
@@ -208,7 +214,7 @@ def run_profiles(
     found = (path for pattern in patterns for path in profiles.find(pattern))
     paths = list({path.resolve(): path for path in found}.values())
     for path in paths:
-        profiles.load(path)
+        check_names(profiles.load(path))
     settings = build_settings(_Given(values))
     if report is not None:
         _require_report_tool()
@@ -318,13 +324,13 @@ def _exit_code(code: int, tally: Tally) -> int:
         return ExitCode.USAGE
     if code in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
         return ExitCode.BENCH_TROUBLE
-    return ExitCode.PASSED if count["passed"] else ExitCode.NOTHING_RAN
+    return ExitCode.PASSED if count["passed"] or count["known"] else ExitCode.NOTHING_RAN
 
 
 def _summarise(console: Console, tally: Tally, duration: float, seed: int) -> None:
     for text in tally.collection_errors:
         console.print(escape(text), style="red")
-    for outcome, style in (("failed", "red"), ("broken", "yellow")):
+    for outcome, style in (("failed", "red"), ("broken", "yellow"), ("known", "cyan")):
         for message, ids in _by_message(tally, outcome).items():
             console.print(f"\n[bold {style}]{outcome}[/] {escape(', '.join(ids))}")
             console.print(escape(message), highlight=False, soft_wrap=True)
@@ -335,13 +341,13 @@ def _summarise(console: Console, tally: Tally, duration: float, seed: int) -> No
             console.print(f"[cyan]did not run[/]: {len(ids)} × {escape(message)}")
     count = tally.count()
     table = Table(show_header=False, box=None, pad_edge=False)
-    for outcome in OUTCOMES:
+    for outcome in (one for one in OUTCOMES if count[one] or one != "known"):
         table.add_row(outcome, str(count[outcome]))
     table.add_row("time", f"{duration:.1f} s")
     table.add_row("seed", str(seed))
     console.print()
     console.print(table)
-    if not count["passed"] and not count["failed"]:
+    if not count["passed"] and not count["failed"] and not count["known"]:
         console.print("[yellow]nothing was judged: no test ran to its end[/]")
 
 
@@ -364,6 +370,7 @@ def _write_json(
         "failed": count["failed"],
         "broken": count["broken"],
         "skipped": count["skipped"],
+        "known": count["known"],
         "duration_s": round(duration, 3),
         "exit_code": outcome,
         "seed": seed,

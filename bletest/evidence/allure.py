@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import allure
 import allure_commons
-from allure_commons.model2 import TestResult, TestStepResult
+from allure_commons.model2 import StatusDetails, TestResult, TestStepResult
 from allure_commons.types import AttachmentType
 from allure_pytest.listener import AllureListener  # type: ignore[import-untyped]
 
@@ -64,6 +64,11 @@ class AllureKeeper:
             _DYNAMIC.severity(allure.severity_level(story.severity))
         if story.official:
             _DYNAMIC.tag(*story.official)
+        if story.known:
+            _DYNAMIC.tag("known issue")
+            details = test.statusDetails or StatusDetails()
+            details.known = True
+            test.statusDetails = details
         parameters = {"profile": story.profile} if story.profile else {}
         for name, value in {**parameters, **story.parameters}.items():
             _DYNAMIC.parameter(name, _Plain(value))

@@ -24,7 +24,8 @@ class Story:
     ``profile``, ``service`` and ``characteristic`` become epic, feature and story, the levels by
     which Allure groups behaviours. ``severity`` is one of Allure's words (``blocker``,
     ``critical``, ``normal``, ``minor``, ``trivial``). ``official`` are IDs of official test
-    cases, shown as tags.
+    cases, shown as tags. ``known`` are the known issues that were found, in words: with them the
+    test is shown as known.
 
     ``parameters`` tell this test from its siblings, as the profile's name does;
     ``surroundings`` (the adapter, the seed) are shown beside them and do not: a change of dongle
@@ -39,6 +40,7 @@ class Story:
     characteristic: str = ""
     severity: str = ""
     official: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     parameters: Mapping[str, object] = field(default_factory=dict)
     surroundings: Mapping[str, object] = field(default_factory=dict)
 

@@ -6,6 +6,7 @@ this version cannot run are in the model as :data:`Later`.
 """
 
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import (
@@ -509,6 +510,17 @@ class SecurityModel(Shape):
     key_size: Later = None
 
 
+class KnownIssueModel(Shape):
+    """What is known to be wrong, and put up with."""
+
+    check: Annotated[str, *_read_by(lambda value: scalars.read_text(value, "the name of a check"))]
+    reason: Annotated[str, *_read_by(scalars.read_text)]
+    until: Annotated[date | None, *_read_by(scalars.read_day, description="a day: 2027-03-01")] = (
+        None
+    )
+    of: Reference | None = None
+
+
 class ProfileModel(Shape):
     """The file."""
 
@@ -529,4 +541,4 @@ class ProfileModel(Shape):
     ] = {}
     modes: Later = None
     control: Later = None
-    known_issues: Later = None
+    known_issues: list[KnownIssueModel] = []

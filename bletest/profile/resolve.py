@@ -27,6 +27,7 @@ from bletest.profile.model import (
 from bletest.profile.procedures import RecordAccessExpectation
 from bletest.profile.resolve_attributes import AttributeReader, Common
 from bletest.profile.resolve_faults import read_faults
+from bletest.profile.resolve_known_issues import read_known_issues
 from bletest.profile.resolve_names import Target, name_everything
 from bletest.profile.resolve_parts import PartReader, remembered_names
 from bletest.profile.resolve_procedures import read_procedure
@@ -101,6 +102,7 @@ class _Resolver:
                 expected.append(expectation)
         self._check_records(services, expected)
         faults = read_faults(self.shaped, self.naming, model.faults)
+        known_issues = read_known_issues(self.shaped, self.naming, model.known_issues)
         advertising = self._advertising()
         if advertising is None:
             return None
@@ -144,6 +146,7 @@ class _Resolver:
             expectation=expectation_,
             faults=faults,
             state=self.states.variables,
+            known_issues=known_issues,
         )
 
     def _check_records(

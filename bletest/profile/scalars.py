@@ -7,12 +7,14 @@ Every function reads the source text of one scalar and raises
 import math
 import re
 from collections.abc import Mapping
+from datetime import date
 
 from bletest._assigned_numbers import APPEARANCES
 from bletest.att.codes import ErrorCode
 from bletest.profile.mistakes import Refusal, count, did_you_mean, suggestion
 from bletest.uuids import Uuid, UuidKind
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INTEGER = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|min|h)")
 _PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
@@ -28,6 +30,15 @@ def read_text(value: object, what: str = "text") -> str:
         found = "a list" if isinstance(value, list) else "a mapping"
         raise Refusal(f"expected {what}, found {found}", "write a single value here")
     return str(value)
+
+
+def read_day(value: object) -> date:
+    """Read a day, written as in ISO 8601: 2027-03-01."""
+    text = read_text(value, "a day")
+    try:
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise Refusal(f"`{text}` is no day", "write it like 2027-03-01") from None
 
 
 def read_integer(value: object, low: int, high: int, what: str = "a whole number") -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bletest.att.access import Access
 from bletest.profile.expectation import DeviceExpectation, SideEffect, WindowExpectation
 from bletest.profile.faults import FaultSpec
+from bletest.profile.known_issues import KnownIssue
 from bletest.profile.procedures import RecordAccess
 from bletest.profile.rules import ReplyKind, Variable, WriteRule
 from bletest.profile.sources import ValueSource
@@ -174,7 +175,8 @@ class Profile:
 
     ``services`` are in file order, which is handle order; GAP and GATT are implied and come
     before them. ``faults`` are what the emulated device does wrong, each with its ``path`` known.
-    ``state`` are the variables that rules set and ask for.
+    ``state`` are the variables that rules set and ask for. ``known_issues`` are findings that fail
+    no test.
     """
 
     name: str
@@ -186,6 +188,7 @@ class Profile:
     expectation: DeviceExpectation = field(repr=False)
     faults: tuple[FaultSpec, ...] = ()
     state: Mapping[str, Variable] = field(default_factory=dict)
+    known_issues: tuple[KnownIssue, ...] = ()
 
     def characteristics(self) -> Iterator[CharacteristicSpec]:
         """Yield every characteristic, in file order."""

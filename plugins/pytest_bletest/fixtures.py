@@ -12,9 +12,9 @@ import pytest_asyncio
 
 from pytest_bletest import faults
 from pytest_bletest.collection import model_of_marker
+from pytest_bletest.known import FINDINGS
 from pytest_bletest.reporting import (
     CAPTURE,
-    FINDINGS,
     evidence_folder,
     keep_evidence,
     keeping_output,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bletest
-from pytest_bletest import faults
+from pytest_bletest import faults, known
+from pytest_bletest.known import FINDINGS
 from pytest_bletest.session import STATE, State
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ CAPTURE: "pytest.StashKey[Capture | None]" = pytest.StashKey()
 
 FAILED: pytest.StashKey[bool] = pytest.StashKey()
 """Whether any phase of a test has failed so far."""
-
-FINDINGS: pytest.StashKey[tuple[Any, ...]] = pytest.StashKey()
-"""What a check found, kept from the call to the end of the test."""
 
 
 def owner_of(error: BaseException) -> str:
@@ -102,6 +100,7 @@ class Reporter:
         self._config = config
         self._state = config.stash[STATE]
         self._owners: Counter[str] = Counter()
+        self._known = known.Tally(self._state.profiles)
 
     def pytest_report_header(self) -> list[str]:
         """Show each option and where it came from, where any is in use."""
@@ -122,6 +121,8 @@ class Reporter:
             item.stash[FINDINGS] = getattr(error, "findings", ())
             if self._state.used and not self._config.option.fulltrace:
                 report.longrepr = told(item, error) or report.longrepr
+        if report.when == "call" and (notes := item.stash.get(known.NOTES, None)):
+            report.__dict__["ble_known"] = notes
         item.stash[FAILED] = report.failed or (
             call.when != "setup" and item.stash.get(FAILED, False)
         )
@@ -130,7 +131,8 @@ class Reporter:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count whose fault the failures are."""
+        """Count whose fault the failures are, and what came of known issues."""
+        self._known.add(getattr(report, "ble_known", ()))
         owner = getattr(report, "ble_owner", None)
         if owner is not None:
             self._owners[owner] += 1
@@ -178,7 +180,8 @@ class Reporter:
             return
         skipped = terminalreporter.stats.get("skipped", [])
         reasons = Counter(_reason(report) for report in skipped)
-        if not (reasons or self._owners or self._state.not_applicable):
+        issues = tuple(self._known.lines())
+        if not (reasons or self._owners or self._state.not_applicable or issues):
             return
         terminalreporter.section("bletest")
         line = terminalreporter.write_line
@@ -186,6 +189,8 @@ class Reporter:
             line(f"not applicable to the profile: {self._state.not_applicable} checks")
         for reason, count in reasons.most_common():
             line(f"did not run: {count} × {reason}")
+        for text in issues:
+            line(text)
         if self._owners[DEVICE]:
             line(f"the device's fault: {self._owners[DEVICE]}")
         if self._owners[BENCH]:
@@ -272,6 +277,7 @@ def story_of(item: pytest.Item) -> "Story":
         service=service if below else str(case.check.phase),
         characteristic=below,
         official=case.check.official,
+        known=known.found_in(item),
         parameters={"check": case.check.code, "case": case.id},
         surroundings=_surroundings(state.settings),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bletest.bench.options import OPTIONS, build_settings, choose_seed
+from pytest_bletest import known
 from pytest_bletest.options import Values
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class State:
             paths: list[Path] = []
             for pattern in patterns:
                 paths += [path for path in profile.find(pattern) if path not in paths]
-            return [profile.load(path) for path in paths]
+            profiles = [profile.load(path) for path in paths]
+            known.check_names(profiles)
+            return profiles
         except UsageMistake as mistake:
             raise pytest.UsageError(str(mistake)) from None
 

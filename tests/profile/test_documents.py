@@ -52,6 +52,7 @@ def test_every_profile_that_the_guide_shows_as_sound_loads() -> None:
         "rules",
         "protocol",
         "meter",
+        "imperfect",
     ]
 
 

@@ -24,6 +24,28 @@ services:
 
 # The sign ¦ stands before the place of the mistake and is taken out before the profile is read.
 TOP_LEVEL = {
+    "known issue that nobody can explain": (
+        HEAD + "services: []\nknown_issues: [¦{check: read.value}]",
+        "`known_issues` lacks `reason`",
+        "reason: …",
+    ),
+    "known issue until a day that is none": (
+        HEAD + "services: []\nknown_issues: [{check: a, reason: b, until: ¦2027-02-30}]",
+        "`2027-02-30` is no day",
+        "2027-03-01",
+    ),
+    "known issue of what is not there": (
+        SERVICES
+        + "      - {uuid: 0xFF01, id: level, properties: []}\n"
+        + "known_issues: [{check: read.value, reason: b, of: ¦levle}]",
+        "no attribute has the id `levle`",
+        'did you mean "level"?',
+    ),
+    "known issue that is there twice": (
+        HEAD + "services: []\nknown_issues: [{check: a, reason: b}, {check: ¦a, reason: c}]",
+        "`a` is here a second time",
+        "remove one",
+    ),
     "occasion of a window": (
         HEAD + "services: []\nadvertising: {window: {for: 30s, after: [¦powr_on]}}",
         "`powr_on` is no occasion",
