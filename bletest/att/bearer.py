@@ -302,8 +302,11 @@ class ServerBearer(SendingBearer):
         return self._run(pdu[0], answers.write(self, attribute, value, WriteOperation.COMMAND))
 
     def _signed_write(self, pdu: bytes, now: float) -> bytes | None:
-        """3.4.5.4: whatever is wrong with it, it is ignored; so is any on an enhanced bearer."""
-        if self.enhanced or not 15 <= len(pdu) <= self.mtu:
+        """3.4.5.4: whatever is wrong with it, it is ignored; so is any on an enhanced bearer.
+
+        Data is not signed on an encrypted link (Vol 3, Part C, 10.2.2): there it is ignored too.
+        """
+        if self.enhanced or self.security.encrypted or not 15 <= len(pdu) <= self.mtu:
             return None
         attribute = self._attributes.get(pdu[1] | pdu[2] << 8)
         verify = self.server.verify_signature

@@ -89,6 +89,19 @@ def test_a_signed_write_needs_the_property_and_a_server_that_verifies():
     assert device.value("plain") == b"plain"
 
 
+def test_on_an_encrypted_link_data_is_not_signed():
+    device = Device()
+    asked = []
+    device.server.verify_signature = lambda *call: not asked.append(call)
+    signed = b"\xd2" + device.octets("plain") + b"xauthenticity"
+    encrypted = device.connect(encrypted=True, bonded=True, key_size=16)
+    assert encrypted.receive(signed, 0.0) is None
+    assert device.value("plain") == b"plain"
+    assert asked == []
+    assert device.connect("other", bonded=True).receive(signed, 0.0) is None
+    assert device.value("plain") == b"x"
+
+
 def test_the_signature_is_judged_over_everything_before_it():
     device = Device()
     seen = []
