@@ -51,7 +51,7 @@ class SendingBearer:
         self._emit = server.on_event
         self._dead = False
         self._awaiting: tuple[int, bytes] | None = None
-        self._queue: deque[tuple[int, bytes]] = deque()
+        self._queue: deque[tuple[int, bytes, bool]] = deque()
         self._deadline: float | None = None
 
     @property
@@ -110,12 +110,13 @@ class SendingBearer:
         """Return a Handle Value Indication; None if it is queued, or the bearer is closed.
 
         One indication at a time may be unconfirmed (3.3.2); the others wait in order. Whether
-        the client has enabled it is not looked at: ask :meth:`indicates`.
+        the client has enabled it is not looked at: ask :meth:`indicates`. One that had to wait
+        is dropped where that has become untrue meanwhile.
         """
         if self._dead:
             return None
         if self._awaiting is not None:
-            self._queue.append((handle, value))
+            self._queue.append((handle, value, self.indicates(handle)))
             return None
         return self._indication(handle, value, now)
 
@@ -220,8 +221,10 @@ class SendingBearer:
         changes = self.tell_of_changes(now)
         if changes is not None:
             return changes
-        if self._queue and self._awaiting is None:
-            return self._indication(*self._queue.popleft(), now)
+        while self._queue and self._awaiting is None:
+            handle, value, was_enabled = self._queue.popleft()
+            if not was_enabled or self.indicates(handle):
+                return self._indication(handle, value, now)
         return None
 
     def _stop(self) -> None:

@@ -280,6 +280,31 @@ def test_one_indication_at_a_time():
     ]
 
 
+def test_an_indication_that_had_to_wait_is_dropped_where_the_link_may_no_longer_have_it():
+    device = Device()
+    bearer = device.connect(encrypted=True, bonded=True, key_size=16)
+    for name in ("indicate", "both"):
+        assert bearer.receive(b"\x12" + device.cccd(name) + INDICATE, 0.0) == b"\x13"
+    assert bearer.indicate(device.handle("indicate"), b"1", 0.0) is not None
+    assert bearer.indicate(device.handle("both"), b"2", 0.0) is None
+    assert bearer.indicate(device.handle("indicate"), b"3", 0.0) is None
+    bearer.security.encrypted = False
+    third = b"\x1d" + device.octets("indicate") + b"3"
+    assert bearer.receive(b"\x1e", 0.0) == third
+    assert bearer.receive(b"\x1e", 0.0) is None
+    assert bearer.deadline is None
+
+
+def test_an_indication_that_had_to_wait_is_dropped_where_it_is_no_longer_wanted():
+    device = Device()
+    bearer = subscribed(device, "indicate", INDICATE)
+    assert bearer.indicate(device.handle("indicate"), b"1", 0.0) is not None
+    assert bearer.indicate(device.handle("indicate"), b"2", 0.0) is None
+    assert bearer.receive(b"\x12" + device.cccd("indicate") + OFF, 0.0) == b"\x13"
+    assert bearer.receive(b"\x1e", 0.0) is None
+    assert bearer.indicate(device.handle("indicate"), b"3", 0.0) is not None
+
+
 def test_reading_and_notifying_go_on_while_a_confirmation_is_awaited():
     device = Device()
     bearer = device.connect()
