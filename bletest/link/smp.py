@@ -107,7 +107,14 @@ class SecurityManager(smp.Manager):
         if session.is_responder and keys.ltk_central is not None:
             # bumble's responder files both the wrong way round, and finds no bond again.
             keys.ltk_central, keys.ltk_peripheral = keys.ltk_peripheral, keys.ltk_central
-        await super().on_pairing(session, identity_address, keys)
+        if session.bonding:
+            await super().on_pairing(session, identity_address, keys)
+        else:  # the keys are for this link; bumble would store them all the same
+            self.device.on_pairing(session.connection, identity_address, keys, session.sc)
+
+    def pairing_on(self, connection: Connection) -> "PairingSession | None":
+        """Return the latest pairing on a link, under way or done; None where there is none."""
+        return cast("PairingSession | None", self.sessions.get(connection.handle))
 
     def on_pairing_failure(self, session: smp.Session, reason: ErrorCode) -> None:
         """Tell of the failure, and forget the session."""
@@ -142,6 +149,11 @@ class PairingSession(smp.Session):
     def key_size(self) -> int:
         """Octets of the encryption key: the smaller of what both sides offer (2.3.4)."""
         return min(self.maximum_encryption_key_size, self._peer_key_size)
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether its method keeps a man in the middle out (2.3.1)."""
+        return self.pairing_method != PairingMethod.JUST_WORKS
 
     @property
     def ltk(self) -> bytes:

@@ -9,6 +9,7 @@ from bumble.keys import PairingKeys
 
 from bletest.att.access import LinkSecurity
 from bletest.att.server import ServerBearer
+from bletest.link.smp import PairingSession, SecurityManager
 from bletest.peripheral.security import Bond, Bonds
 
 
@@ -52,11 +53,20 @@ class ClientLink:
         self.connection.on("connection_encryption_change", self._on_encryption_change)
         self.connection.on("pairing", self._on_pairing)
 
+    @property
+    def _pairing(self) -> PairingSession | None:
+        manager = self.connection.device.smp_manager
+        return manager.pairing_on(self.connection) if isinstance(manager, SecurityManager) else None
+
     def _on_encryption_change(self) -> None:
         self.security.encrypted = bool(self.connection.is_encrypted)
         self.security.key_size = self.connection.encryption_key_size
-        bond = self._bonds.get(self.identity)
-        if bond is not None:
+        pairing, bond = self._pairing, self._bonds.get(self.identity)
+        if pairing is not None and not pairing.completed:
+            # The key in use is the new one, whatever an older bond was worth.
+            self.security.authenticated = pairing.authenticated
+            self.security.secure_connections = pairing.sc
+        elif bond is not None:
             self.security.authenticated = bond.authenticated
             self.security.secure_connections = bond.secure_connections
         self.tell_of_changes()
@@ -71,7 +81,8 @@ class ClientLink:
         )
         self.security.authenticated = bond.authenticated
         self.security.secure_connections = bond.secure_connections
-        if ltk is not None:
+        pairing = self._pairing
+        if ltk is not None and (pairing is None or pairing.bonding):
             self._bonds.keep(self.identity, bond)
             self.security.bonded = True
 
