@@ -1,4 +1,4 @@
-"""Counts the official cases that passed."""
+"""Counts the official cases that passed, and the cells of the matrix of permissions."""
 
 from collections.abc import Iterator
 
@@ -18,3 +18,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = {value for one in cases("passed") for _, value in one.user_properties}
     if passed or any(cases("failed")):
         terminalreporter.write_line(f"conformance: {len(passed)}/{len(catalogue())}")
+    _count_cells(terminalreporter)
+
+
+def _count_cells(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print ``permissions: n/n cells`` if any were run."""
+    counted = [
+        value
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, value in report.user_properties
+        if name == "permission_cells"
+    ]
+    if counted:
+        right, cells = map(sum, zip(*counted, strict=True))
+        terminalreporter.write_line(f"permissions: {right}/{cells} cells")

@@ -24,10 +24,12 @@ _SERVER_ONLY = {0x1B, 0x1D, 0x23}
 class _Pairing(smp.Session):
     """bumble's pairing, with what Vol 3, Part H asks of it and bumble leaves out.
 
-    The LTK has no more octets than the central said it takes (2.3.4), and the CSRK is not zero.
+    LTK and STK have no more octets than the central said it takes (2.3.4), and the CSRK is not
+    zero.
     """
 
     _ltk: bytes
+    _stk: bytes | None = None
 
     @property
     def ltk(self) -> bytes:
@@ -35,8 +37,19 @@ class _Pairing(smp.Session):
 
     @ltk.setter
     def ltk(self, key: bytes) -> None:
+        self._ltk = self._shortened(key)
+
+    @property  # type: ignore[override]
+    def stk(self) -> bytes | None:
+        return self._stk
+
+    @stk.setter
+    def stk(self, key: bytes | None) -> None:
+        self._stk = key and self._shortened(key)
+
+    def _shortened(self, key: bytes) -> bytes:
         size = self.maximum_encryption_key_size
-        self._ltk = key[:size] + bytes(16 - size)
+        return key[:size] + bytes(16 - size)
 
     def send_command(self, command: smp.SMP_Command) -> None:
         if isinstance(command, smp.SMP_Signing_Information_Command):

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.cmac import CMAC
 
 from bletest import profile
 from bletest.contracts.events import Event, Note
@@ -22,6 +20,7 @@ from bletest.link.station import open_station
 from bletest.link.virtual import VirtualLink
 from bletest.peripheral.virtual import VirtualPeripheral
 from tests.support.raw_central import CSRK, RawCentral
+from tests.support.signing import aes_cmac, signature
 
 DEVICE = Path(__file__).with_name("device.yaml")
 DESCRIPTION: dict[str, Any] = yaml.safe_load(DEVICE.read_text())
@@ -85,17 +84,10 @@ def error(request: bytes, handle: int, code: int) -> bytes:
     return bytes((0x01, request[0])) + u16(handle) + bytes((code,))
 
 
-def aes_cmac(message: bytes, key: bytes) -> bytes:
-    """RFC 4493."""
-    cmac = CMAC(AES(key))
-    cmac.update(message)
-    return cmac.finalize()
-
-
 def signed(handle: int, value: bytes, counter: int, key: bytes = CSRK) -> bytes:
     """A Signed Write Command (Vol 3, Part H, 2.4.5): all numbers least significant first."""
-    message = b"\xd2" + u16(handle) + value + counter.to_bytes(4, "little")
-    return message + aes_cmac(message[::-1], key[::-1])[:8][::-1]
+    message = b"\xd2" + u16(handle) + value
+    return message + signature(message, counter, key)
 
 
 @dataclass
