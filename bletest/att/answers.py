@@ -36,7 +36,6 @@ Process: TypeAlias = Generator[Deferred, bytes | None, bytes | None]
 """An answer in the making."""
 
 _Value: TypeAlias = Generator[Deferred, bytes | None, bytes]
-_Step: TypeAlias = Generator[Deferred, bytes | None, None]
 
 _GROUPING = (PRIMARY_SERVICE, SECONDARY_SERVICE)
 """Vol 3, Part G, 2.5.3: a characteristic groups too, but is not to be asked for by group."""
@@ -220,7 +219,7 @@ def write(
     if not attribute.min_length <= len(value) <= attribute.max_length:
         raise Refusal(attribute.handle, ErrorCode.INVALID_ATTRIBUTE_VALUE_LENGTH)
     value = _acceptable(bearer, attribute, value)
-    yield from _hand_over(bearer, attribute, value, operation)
+    value = yield from _hand_over(bearer, attribute, value, operation)
     bearer.store(attribute, value, operation)
     return b"\x13" if operation is WriteOperation.REQUEST else None
 
@@ -254,7 +253,7 @@ def execute_write(bearer: "ServerBearer", pdu: bytes) -> Process:
         return b"\x19"
     values = _assembled(bearer, queue)
     for attribute, value in values.items():
-        yield from _hand_over(bearer, attribute, value, WriteOperation.EXECUTE)
+        values[attribute] = yield from _hand_over(bearer, attribute, value, WriteOperation.EXECUTE)
     for attribute, value in values.items():
         bearer.store(attribute, value, WriteOperation.EXECUTE)
     return b"\x19"
@@ -359,26 +358,36 @@ def _value_of(bearer: "ServerBearer", attribute: Attribute, opcode: int, offset:
     handler = attribute.handler
     if handler is None:
         return bearer.stored(attribute)
-    try:
-        answer = handler.read(ReadAccess(bearer, attribute, opcode, offset))
-        if isinstance(answer, Deferred):
-            answer = yield answer
-        # memoryview: a handler that returns a number or a text fails here, and not later.
-        return bearer.stored(attribute) if answer is None else bytes(memoryview(answer))
-    except Exception as error:
-        raise _refusal_of(bearer, attribute, error) from None
+    value = bearer.reading.get(attribute) if offset else None
+    if value is None:
+        try:
+            answer = handler.read(ReadAccess(bearer, attribute, opcode, offset))
+            if isinstance(answer, Deferred):
+                answer = yield answer
+            # memoryview: a handler that returns a number or a text fails here, and not later.
+            value = bearer.stored(attribute) if answer is None else bytes(memoryview(answer))
+        except Exception as error:
+            raise _refusal_of(bearer, attribute, error) from None
+    room = min(bearer.mtu - 4, 253) if opcode == 0x08 else bearer.mtu - 1
+    if len(value) - offset >= room:  # the client asks for the rest, or whether there is one
+        bearer.reading[attribute] = value
+    else:
+        bearer.reading.pop(attribute, None)
+    return value
 
 
 def _hand_over(
     bearer: "ServerBearer", attribute: Attribute, value: bytes, operation: WriteOperation
-) -> _Step:
+) -> _Value:
+    """Return what is to be stored: ``value``, unless the handler has something else in mind."""
     handler = attribute.handler
     if handler is None:
-        return
+        return value
     try:
-        promise = handler.write(WriteAccess(bearer, attribute, value, operation))
-        if promise is not None:
-            yield promise
+        answer = handler.write(WriteAccess(bearer, attribute, value, operation))
+        if isinstance(answer, Deferred):
+            answer = yield answer
+        return value if answer is None else bytes(memoryview(answer))
     except Exception as error:
         raise _refusal_of(bearer, attribute, error) from None
 

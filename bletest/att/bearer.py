@@ -74,6 +74,11 @@ class ServerBearer(SendingBearer):
         """The client's queue of prepared writes."""
         return self._client.prepared
 
+    @property
+    def reading(self) -> dict[Attribute, bytes]:
+        """What handlers have answered to reads that the client may want the rest of."""
+        return self._client.reading
+
     # What a link does with it
 
     @property
@@ -155,6 +160,7 @@ class ServerBearer(SendingBearer):
         client.bearers -= 1
         if not client.bearers:
             client.prepared.clear()
+            client.reading.clear()
             client.told = client.excused = client.telling = False
             if not self.security.bonded:
                 self.server._clients.pop(self.identity, None)
@@ -180,13 +186,13 @@ class ServerBearer(SendingBearer):
     def tell_read(self, attribute: Attribute, offset: int) -> None:
         """Tell that the client is given a value, from ``offset`` on."""
         if attribute.witness is not None:
-            attribute.witness.on_read(self.identity, offset)
+            attribute.witness.was_read(self.identity, offset)
         elif self._emit is not None and not attribute.is_declaration:
             self._emit(Read(self.identity, attribute, offset))
 
     def _tell_written(self, attribute: Attribute, value: bytes, operation: WriteOperation) -> None:
         if attribute.witness is not None:
-            attribute.witness.on_written(value)
+            attribute.witness.was_written(value)
         elif self._emit is not None:
             self._emit(Written(self.identity, attribute, value, operation))
 

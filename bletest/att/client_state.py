@@ -21,7 +21,8 @@ class Part(NamedTuple):
 class ClientState:
     """Values of one client by attribute, and the number of bearers it has now.
 
-    ``prepared`` is its queue of prepared writes, one for all its bearers. ``aware`` says that it
+    ``prepared`` is its queue of prepared writes, ``reading`` what handlers have answered to reads
+    that it may want the rest of, both one for all its bearers. ``aware`` says that it
     knows the database as it is (:mod:`bletest.att.caching`), ``told`` that it was refused with
     0x12 because it does not, ``excused`` that its next request makes it aware. ``stale`` is the
     range of handles that a Service Changed indication has yet to tell of, ``telling`` says that
@@ -31,6 +32,7 @@ class ClientState:
     values: dict[Attribute, bytes] = field(default_factory=dict)
     bearers: int = 0
     prepared: list[Part] = field(default_factory=list)
+    reading: dict[Attribute, bytes] = field(default_factory=dict)
     aware: bool = True
     told: bool = False
     excused: bool = False

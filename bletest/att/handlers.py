@@ -51,7 +51,9 @@ class ReadAccess:
     """A client reads. Permissions are already checked.
 
     ``opcode`` is the request's, ``offset`` is in octets and other than 0 only for a Read Blob
-    Request; the handler returns the whole value all the same, the engine cuts it.
+    Request; the handler returns the whole value all the same, the engine cuts it. It is asked
+    once for a long read: what a client reads from an offset comes out of the answer it was given
+    the beginning of, so that the parts fit together.
     """
 
     bearer: "ServerBearer"
@@ -89,10 +91,10 @@ class AttributeWitness(Protocol):
     So a read, which is most of what happens to a device, needs no event.
     """
 
-    def on_read(self, client: str, offset: int) -> None:
+    def was_read(self, client: str, offset: int) -> None:
         """A client was given the value, from ``offset`` on."""
 
-    def on_written(self, value: bytes) -> None:
+    def was_written(self, value: bytes) -> None:
         """A value was accepted and is stored."""
 
 
@@ -106,8 +108,9 @@ class AttributeHandler(Protocol):
     def read(self, request: ReadAccess) -> bytes | Deferred | None:
         """Return the whole value, a promise of it, or None for the stored value."""
 
-    def write(self, request: WriteAccess) -> Deferred | None:
+    def write(self, request: WriteAccess) -> bytes | Deferred | None:
         """Accept by returning None; the engine then stores the value in the attribute.
 
+        Octets, returned or promised, are accepted too, and stored in place of what was written.
         A write that came as a command gets no response, whatever this does.
         """

@@ -144,7 +144,7 @@ async def _device(
 
     def on_event(event: Event) -> None:
         if isinstance(event, Note):
-            say(event.text)
+            say("\n".join(filter(None, (event.text, event.detail))))
         elif isinstance(event, FaultFired):
             say(f"fault of {event.device}: {event.fault}")
 

@@ -53,10 +53,14 @@ class LinkEvent:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line that a test, a check or an emulated device adds to the transcript."""
+    """A line that a test, a check or an emulated device adds to the transcript.
+
+    ``detail`` is what belongs beneath it, of any number of lines: a traceback.
+    """
 
     time: float
     text: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

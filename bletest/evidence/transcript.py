@@ -87,7 +87,8 @@ class Transcript:
 
         A line holds the seconds since the first event with microseconds, the link where there
         is more than one, an arrow (→ sent by the client's host, ← received), the attribute that
-        the PDU concerns, what it says, and its octets. ``limit`` keeps that many lines, from both
+        the PDU concerns, what it says, and its octets. The detail of a note stands beneath it.
+        ``limit`` keeps that many lines, from both
         ends, and says how many are left out between them.
         """
         return _render(list(_rows(self.events, self.names)), limit)
@@ -109,7 +110,7 @@ class Transcript:
         ``link``, ``what``, ``detail``
             of ``link``
         ``text``
-            of ``note``
+            of ``note``; and ``detail`` where there is more to say, such as a traceback
         ``device``, ``fault``, ``count``
             of ``fault``: whose it is; what was planned, in words; how often it has fired
         """
@@ -140,6 +141,10 @@ class _Row:
                 return "#"
             case FaultFired():
                 return "!"
+
+    @property
+    def detail(self) -> list[str]:
+        return self.event.detail.splitlines() if isinstance(self.event, Note) else []
 
     @property
     def dump(self) -> str:
@@ -175,6 +180,8 @@ class _Row:
                 }
             case Note():
                 facts = {"kind": "note", "text": event.text}
+                if event.detail:
+                    facts["detail"] = event.detail
             case FaultFired():
                 facts = {
                     "kind": "fault",
@@ -309,7 +316,8 @@ def _render(rows: list[_Row], limit: int | None) -> str:
             words = f"{words[: _LONGEST_SAYING - 1]}…"
         about = f"{row.attribute:<{attribute}}  " if attribute and row.dump else ""
         start = f"{row.seconds:>{clock}}  {who}{row.arrow}  "
-        return f"{start}{about}{words:<{said}}  {row.dump}".rstrip()
+        head = f"{start}{about}{words:<{said}}  {row.dump}".rstrip()
+        return "\n".join((head, *(f"{'':>{clock}}  {one}" for one in row.detail)))
 
     lines = [line(row) for row in shown]
     if left_out:

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from bumble import hci
@@ -16,24 +16,35 @@ from bumble.keys import PairingKeys
 
 from bletest.att import server_events as seen
 from bletest.att.database import Attribute
-from bletest.att.handlers import AttRefusal, Deferred
-from bletest.att.server import Server, ServerBearer
-from bletest.contracts.events import EventSink, Note, nowhere
+from bletest.att.server import Server
+from bletest.contracts.events import EventSink, nowhere
 from bletest.errors import UnknownAttribute
 from bletest.faults import FaultPlan
 from bletest.link import enhanced
 from bletest.link.station import Station
 from bletest.link.time_source import clock_of
 from bletest.peripheral.changes import ChangesDatabase
-from bletest.peripheral.characteristic import Answer, ServerCharacteristic
+from bletest.peripheral.characteristic import ServerCharacteristic
+from bletest.peripheral.descriptor import Descriptors
 from bletest.peripheral.enhanced import enhanced_bearers
 from bletest.peripheral.faults import Saboteur
+from bletest.peripheral.handlers import RunsHandlers
+from bletest.peripheral.hooks import (
+    Confirmed,
+    Connected,
+    Disconnected,
+    HasHooks,
+    MtuChanged,
+    PairingEnded,
+    Subscribed,
+    Unsubscribed,
+)
 from bletest.peripheral.links import ClientLink
 from bletest.peripheral.presence import Presence
 from bletest.peripheral.reactions import Reactions
 from bletest.peripheral.security import Bonds, pairing_config
 from bletest.peripheral.table import build_table
-from bletest.peripheral.waits import Occurrences
+from bletest.peripheral.waits import Occurrences, Waits
 from bletest.peripheral.world import InTheWorld
 from bletest.profile.rules import ReplyKind
 from bletest.profile.spec import Profile
@@ -47,12 +58,12 @@ _REMOTE_USER = 0x13
 """Remote User Terminated Connection (Vol 1, Part F, 2.19)."""
 
 
-class VirtualPeripheral(InTheWorld, ChangesDatabase):
+class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDatabase):
     """A device as its profile describes it, on the virtual air or on a real controller.
 
-    ``peripheral["body_sensor_location"]`` is a characteristic by id, path or name. ``failures``
-    holds what handlers raised; the client was answered with 0x0E each time. ``faults`` is what
-    is planned to go wrong: what the profile says, and whatever is added.
+    ``peripheral["body_sensor_location"]`` is a characteristic by id, path or name, or a descriptor.
+    ``failures`` holds what its own code raised; the client was answered with 0x0E each time.
+    ``faults`` is what is planned to go wrong: what the profile says, and whatever is added.
     """
 
     def __init__(
@@ -68,9 +79,9 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         device does not know one.
         """
         self.profile = profile
-        self.failures: list[BaseException] = []
-        self.connected: Occurrences[str] = Occurrences("connection")
-        self.disconnected: Occurrences[str] = Occurrences("disconnection")
+        self.failures = []
+        self.connected = Occurrences("connection", self.note)
+        self.disconnected = Occurrences("disconnection", self.note)
         self._on_event = on_event
         self._station: Station | None = None
         self._time: Callable[[], float] = _now
@@ -102,44 +113,32 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
 
     # The characteristics
 
-    def __getitem__(self, name: str) -> ServerCharacteristic:
-        """Return a characteristic by id, path or SIG name; raises UnknownAttribute."""
+    def __getitem__(self, name: str) -> ServerCharacteristic | Any:
+        """Return a characteristic by id, path or SIG name; raises UnknownAttribute.
+
+        Or a :class:`~bletest.peripheral.descriptor.ServerDescriptor` by id or path, with the
+        service before it or without: ``peripheral["battery_level/user_description"]``.
+        """
         spec = self.profile.characteristic(name)
         if spec is not None:
             return self._characteristics[spec.path]
+        descriptor = self.descriptors.find(name)
+        if descriptor is not None:
+            return descriptor
         known = [*self._characteristics, *(one.spec.id or "" for one in self)]
-        close = get_close_matches(name, known, n=1)
+        close = get_close_matches(name, [*known, *self.descriptors.names()], n=1)
         raise UnknownAttribute(
             f'{self.profile.name} has no characteristic "{name}"',
             remedy=f'did you mean "{close[0]}"?' if close else f"it has {', '.join(known)}",
         )
 
+    @cached_property
+    def descriptors(self) -> Descriptors:
+        """The descriptors, each made when it is asked for or a client uses it."""
+        return Descriptors(self)
+
     def __iter__(self) -> Iterator[ServerCharacteristic]:
         return iter(self._characteristics.values())
-
-    async def wait_connected(self, *, within: float = 10.0) -> str:
-        """Wait for the next connection and return the client's address; raises NotSeen."""
-        return await self.connected.next(within=within)
-
-    async def wait_disconnected(self, *, within: float = 10.0) -> str:
-        """Wait for the next disconnection and return the client's address; raises NotSeen."""
-        return await self.disconnected.next(within=within)
-
-    async def wait_written(self, name: str, *, within: float = 10.0) -> bytes:
-        """Wait for a write of that characteristic and return what was written."""
-        return await self[name].written(within=within)
-
-    async def wait_subscribed(self, name: str, *, within: float = 10.0) -> str:
-        """Wait for a subscription to that characteristic; return the client's address."""
-        return await self[name].subscribed(within=within)
-
-    async def wait_unsubscribed(self, name: str, *, within: float = 10.0) -> str:
-        """Wait for the end of a subscription; return the client's address."""
-        return await self[name].unsubscribed(within=within)
-
-    async def wait_read(self, name: str, *, within: float = 10.0) -> str:
-        """Wait for a read of that characteristic; return the client's address."""
-        return await self[name].read_by_client(within=within)
 
     # Life
 
@@ -233,7 +232,13 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
     def _restore(self) -> None:
         for characteristic in self:
             characteristic.restore()
+        self.descriptors.restore()
         self.reactions.reset()
+
+    def add_service(self, name: str) -> None:
+        """Put a service that was removed back, with the profile's values and at new handles."""
+        super().add_service(name)
+        self.descriptors.stand_again()
 
     def pause_advertising(self, seconds: float) -> None:
         """Stop advertising now, and do not begin again for so long."""
@@ -279,6 +284,12 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
 
         self.spawn(end())
 
+    def hang_up(self, client: str, reason: int) -> None:
+        """End the link with that client, if there is one, with an HCI reason."""
+        link = self._links.get(client)
+        if link is not None:
+            self.disconnect(link, reason)
+
     def link_of(self, connection_handle: int) -> ClientLink | None:
         """Return the link with that handle, None if there is none."""
         return self._by_connection.get(connection_handle)
@@ -299,6 +310,10 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         if self.faults:
             self._saboteur.on_connection(link)
         self.connected.add(identity)
+        if self._hooks is not None:
+            if self._hooks.wants(PairingEnded):
+                self._watch_pairing(link)
+            self._hooks.fire(Connected, identity)
         self.spawn(self._presence.advertise())
 
     def _on_pairing(self, link: ClientLink, _keys: PairingKeys) -> None:
@@ -317,6 +332,8 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         if self.faults:
             self._saboteur.on_disconnection(link)
         self.disconnected.add(link.identity)
+        if self._hooks is not None:
+            self._hooks.fire(Disconnected, link.identity, reason=reason)
         self.spawn(self._presence.after("disconnect"))
 
     def _close(self, link: ClientLink) -> None:
@@ -340,16 +357,34 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
 
     def _on_server_event(self, event: seen.ServerEvent) -> None:
         match event:
-            case seen.HandlerFailed(exception=error):
-                self._failed(error)
-            case seen.Subscribed(client, attribute, notify):
+            case seen.HandlerFailed(attribute=attribute, exception=error):
+                self.failed(error, f"the handler of {attribute.name}")
+            case seen.Subscribed(client, attribute):
                 if (characteristic := self._of(attribute)) is not None:
-                    self._subscribed(client, characteristic, notify=notify)
-            case seen.Unsubscribed(client, attribute):
+                    self._subscribed(client, characteristic, event)
+            case seen.Unsubscribed(client, attribute, closed):
                 if (characteristic := self._of(attribute)) is not None:
-                    characteristic.on_unsubscribed(client)
+                    characteristic.was_unsubscribed(client)
                     if client in self._links:
                         self._links[client].stop(characteristic.path)
+                    if self._hooks is not None and self._unpowered is None:
+                        self._hooks.fire(Unsubscribed, client, of=characteristic, closed=closed)
+            case seen.Confirmed(client, handle, value):
+                confirmed = self.table.get(handle)
+                if confirmed and (characteristic := self._of(confirmed)) is not None:
+                    characteristic.was_confirmed(client)
+                    if self._hooks is not None:
+                        self._hooks.fire(Confirmed, client, of=characteristic, value=value)
+            case seen.MtuExchanged(client, mtu, asked):
+                if self._hooks is not None:
+                    self._hooks.fire(MtuChanged, client, mtu=mtu, asked=asked)
+            # Only attributes without a witness come this way: descriptors at their first use.
+            case seen.Read(client, attribute, offset):
+                if (descriptor := self.descriptors.used(attribute)) is not None:
+                    descriptor.was_read(client, offset)
+            case seen.Written(attribute=attribute, value=value):
+                if (descriptor := self.descriptors.used(attribute)) is not None:
+                    descriptor.was_written(value)
             case seen.TransactionTimeout(client, handle):
                 self.note(f"{client} did not confirm an indication of handle 0x{handle:04X}")
             case _:
@@ -360,10 +395,15 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
         return witness if isinstance(witness, ServerCharacteristic) else None
 
     def _subscribed(
-        self, client: str, characteristic: ServerCharacteristic, *, notify: bool
+        self, client: str, characteristic: ServerCharacteristic, event: seen.Subscribed
     ) -> None:
-        kind = ReplyKind.NOTIFICATION if notify else ReplyKind.INDICATION
-        characteristic.on_subscribed(client, kind)
+        kind = ReplyKind.NOTIFICATION if event.notify else ReplyKind.INDICATION
+        characteristic.was_subscribed(client, kind)
+        if self._hooks is not None:
+            _, _, notify, indicate, restored = event
+            facts = {"notify": notify, "indicate": indicate, "restored": restored}
+            fire = partial(self._hooks.fire, Subscribed, client, of=characteristic, **facts)
+            asyncio.get_running_loop().call_soon(fire) if restored else fire()
         schedule = characteristic.spec.notify
         # The event of a bond's restored subscription comes before the link is known here.
         if schedule is not None:
@@ -407,7 +447,7 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             link.watch_confirmation()
         if pdu is not None:
             link.send(pdu)
-        characteristic.on_sent()
+        characteristic.was_sent()
 
     def notify_together(self, values: Mapping[str, bytes]) -> None:
         """Send values of several characteristics to every subscriber, in one PDU if it can be.
@@ -425,75 +465,10 @@ class VirtualPeripheral(InTheWorld, ChangesDatabase):
             tuples = [(one.attribute.value.handle, octets) for one, octets in wanted]
             if link.notify_together(tuples, self._time()):
                 for characteristic, _ in wanted:
-                    characteristic.on_sent()
+                    characteristic.was_sent()
             else:
                 for characteristic, octets in wanted:
                     self.send(client, characteristic, octets)
-
-    def answer_later(
-        self,
-        bearer: ServerBearer,
-        answer: Awaitable[Answer],
-        encode: Callable[[Answer], bytes | None],
-        *,
-        undo: tuple[Attribute, bytes] | None = None,
-    ) -> Deferred:
-        """Promise the response to a request whose handler is a coroutine."""
-        deferred = Deferred()
-        self.spawn(self._complete(bearer, deferred, answer, encode, undo))
-        return deferred
-
-    async def _complete(
-        self,
-        bearer: ServerBearer,
-        deferred: Deferred,
-        answer: Awaitable[Answer],
-        encode: Callable[[Answer], bytes | None],
-        undo: tuple[Attribute, bytes] | None,
-    ) -> None:
-        result: bytes | AttRefusal | Exception | None
-        try:
-            result = encode(await answer)
-        except Exception as error:  # the client must be answered whatever a handler raises
-            result = error
-            if undo is not None:
-                undo[0].value = undo[1]
-        response = bearer.complete(deferred, result, _now())
-        link = self._links.get(bearer.identity)
-        if response is not None and link is not None:
-            link.send_on(bearer, response)
-
-    def run_handler(self, call: Callable[[], Answer | Awaitable[Answer]]) -> None:
-        """Run a handler whose answer nobody waits for."""
-
-        async def run() -> None:
-            try:
-                answer = call()
-                if isinstance(answer, Awaitable):
-                    await answer
-            except Exception as error:  # a handler's mistake ends the test, not the device
-                self._failed(error)
-
-        self.spawn(run())
-
-    def _failed(self, error: BaseException) -> None:
-        self.failures.append(error)
-        self.note(f"a handler raised {type(error).__name__}: {error}")
-
-    def note(self, text: str) -> None:
-        """Tell the transcript what a client cannot see."""
-        self._on_event(Note(_now(), f"{self.profile.name}: {text}"))
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run work of the device; it ends with the device, and what it raises ends the test."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._failed(error)
 
 
 def _now() -> float:

@@ -33,7 +33,7 @@ class InTheWorld(abc.ABC):
         """Forget what is not kept over a reboot."""
 
     @abc.abstractmethod
-    def note(self, text: str) -> None:
+    def note(self, text: str, detail: str = "") -> None:
         """Tell the transcript what a client cannot see."""
 
     def simulate_out_of_range(self) -> None:

@@ -240,3 +240,41 @@ def test_a_handler_that_ends_the_link_leaves_nothing_to_send(answer):
     assert bearer.receive(b"\x12" + device.octets("handled") + b"new", 0.0) is None
     assert bearer.closed
     assert bearer.receive(b"\x0a" + device.octets("plain"), 0.0) is None
+
+
+def test_a_handler_is_asked_once_for_a_long_read():
+    _, handler, bearer, handle = scripted(bytes(range(44)))
+    assert bearer.receive(b"\x0a" + u16(handle), 0.0) == b"\x0b" + bytes(range(22))
+    handler.answer = b"another"
+    assert bearer.receive(b"\x0c" + u16(handle) + u16(22), 0.0) == b"\x0d" + bytes(range(22, 44))
+    assert bearer.receive(b"\x0c" + u16(handle) + u16(44), 0.0) == b"\x0d"  # was that all?
+    assert len(handler.requests) == 1
+    assert bearer.receive(b"\x0c" + u16(handle) + u16(2), 0.0) == b"\x0dother"
+    assert len(handler.requests) == 2
+
+
+def test_a_read_that_begins_anew_asks_anew():
+    _, handler, bearer, handle = scripted(b"a" * 30)
+    assert bearer.receive(b"\x0a" + u16(handle), 0.0) == b"\x0b" + b"a" * 22
+    handler.answer = b"b" * 30
+    assert bearer.receive(b"\x0c" + u16(handle) + u16(0), 0.0) == b"\x0d" + b"b" * 22
+    handler.answer = b"c" * 30
+    assert bearer.receive(b"\x0c" + u16(handle) + u16(22), 0.0) == b"\x0d" + b"b" * 8
+    assert len(handler.requests) == 2
+
+
+def test_a_new_link_does_not_read_on_where_the_last_one_ended():
+    device, handler, bearer, handle = scripted(b"a" * 30)
+    bearer.receive(b"\x0a" + u16(handle), 0.0)
+    bearer.close()
+    handler.answer = b"b" * 30
+    again = device.connect()
+    assert again.receive(b"\x0c" + u16(handle) + u16(22), 0.0) == b"\x0d" + b"b" * 8
+
+
+def test_what_a_handler_promises_for_a_write_is_stored_in_its_place():
+    promise = Deferred()
+    device, _, bearer, handle = scripted(promise)
+    assert bearer.receive(b"\x12" + u16(handle) + b"new", 0.0) is None
+    assert bearer.complete(promise, b"old", 0.0) == b"\x13"
+    assert device.value("handled") == b"old"

@@ -24,10 +24,10 @@ class Witness:
     def __init__(self) -> None:
         self.told: list[object] = []
 
-    def on_read(self, client: str, offset: int) -> None:
+    def was_read(self, client: str, offset: int) -> None:
         self.told.append((client, offset))
 
-    def on_written(self, value: bytes) -> None:
+    def was_written(self, value: bytes) -> None:
         self.told.append(value)
 
 

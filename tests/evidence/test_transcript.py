@@ -211,3 +211,18 @@ def test_a_noted_pdu_is_the_event_it_stands_for():
     transcript.clear()
     transcript.note((0.0, "1", 0, b"\x0b"))
     assert len(transcript) == 1
+
+
+def test_the_detail_of_a_note_stands_beneath_it_and_in_the_json_lines():
+    transcript = transcript_of(
+        Note(1.0, "a handler raised", "Traceback:\n  line 7"), Note(1.5, "b")
+    )
+    assert transcript.text().splitlines() == [
+        "0.000000  #  a handler raised",
+        "          Traceback:",
+        "            line 7",
+        "0.500000  #  b",
+    ]
+    first, second = transcript.json_lines().splitlines()
+    assert first.endswith('"text": "a handler raised", "detail": "Traceback:\\n  line 7"}')
+    assert "detail" not in second

@@ -294,7 +294,7 @@ def endless_notifications(peripheral: VirtualPeripheral) -> None:
     def begin_anew(client: str) -> None:
         peripheral.spawn(beat(peripheral, client))
 
-    characteristic.on_unsubscribed = begin_anew  # type: ignore[method-assign]
+    characteristic.was_unsubscribed = begin_anew  # type: ignore[method-assign]
 
 
 def no_pairing(peripheral: VirtualPeripheral) -> None:
@@ -309,7 +309,7 @@ def write_only_acknowledged(peripheral: VirtualPeripheral) -> None:
     """A write is acknowledged, and the value stays as it was."""
     characteristic = peripheral["auto_lock_delay"]
     characteristic.callback(16, lambda _: None)
-    characteristic.on_written = lambda value: characteristic.restore()  # type: ignore[method-assign]
+    characteristic.was_written = lambda value: characteristic.restore()  # type: ignore[method-assign]
 
 
 def readable_secret(peripheral: VirtualPeripheral) -> None:
