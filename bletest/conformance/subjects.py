@@ -241,6 +241,11 @@ def readable(one: CharacteristicExpectation | DescriptorExpectation) -> bool:
     return one.read is not None
 
 
+def steady(one: CharacteristicExpectation) -> bool:
+    """Whether the value can be read, and a later read has to give the same."""
+    return readable(one) and one.steady
+
+
 def unreadable(one: CharacteristicExpectation | DescriptorExpectation) -> bool:
     """Whether reading is refused."""
     return one.read is None
@@ -248,7 +253,7 @@ def unreadable(one: CharacteristicExpectation | DescriptorExpectation) -> bool:
 
 def writes_back(one: CharacteristicExpectation) -> bool:
     """Whether a plain write can be seen in a later read: no rule stands between the two."""
-    return readable(one) and "write" in one.properties and one.write is not None and not one.rules
+    return steady(one) and "write" in one.properties and one.write is not None and not one.rules
 
 
 def unwritable(one: CharacteristicExpectation) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from bletest.conformance import raw
 from bletest.conformance.registry import Flaw, Phase, check
 from bletest.conformance.steps import characteristic_of, handle_of, octets, value_handle_of
-from bletest.conformance.subjects import characteristics, readable, unreadable
+from bletest.conformance.subjects import characteristics, readable, steady, unreadable
 from bletest.conformance.values import is_long
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.client import Client
@@ -74,7 +74,7 @@ async def by_uuid_refused(
     "read.blob",
     title="A part of the value is read from an offset",
     phase=Phase.VALUES,
-    subjects=characteristics(lambda one: readable(one) and is_long(one.value)),
+    subjects=characteristics(lambda one: steady(one) and is_long(one.value)),
     official=("GATT/SR/GAR/BV-04-C",),
     paragraph="Vol 3, Part F, 3.4.4.5",
     needs=_RAW,
@@ -140,7 +140,11 @@ async def blob_refused(client: Client, subject: CharacteristicExpectation) -> As
 
 
 def _two_readable(expectation: DeviceExpectation) -> list[DeviceExpectation]:
-    return [expectation] if len(_open(expectation)) >= 2 else []
+    return [expectation] if len(_steady(expectation)) >= 2 else []
+
+
+def _steady(expectation: DeviceExpectation) -> list[CharacteristicExpectation]:
+    return [one for one in _open(expectation) if one.steady]
 
 
 def _one_unreadable(expectation: DeviceExpectation) -> list[DeviceExpectation]:
@@ -188,7 +192,7 @@ async def multiple_variable(client: Client, subject: DeviceExpectation) -> Async
 async def _multiple(
     client: Client, subject: DeviceExpectation, *, variable: bool
 ) -> AsyncIterator[Flaw]:
-    chosen = _open(subject)[:2]
+    chosen = _steady(subject)[:2]
     handles = [value_handle_of(client, one) for one in chosen]
     values = [
         (await client.attempt.read(characteristic_of(client, one))).value or b"" for one in chosen

@@ -24,6 +24,7 @@ from bletest.conformance.subjects import (
     characteristics,
     descriptors,
     readable,
+    steady,
     unwritable,
     writes_back,
 )
@@ -82,7 +83,7 @@ async def accepted(client: Client, subject: CharacteristicExpectation) -> AsyncI
         target = characteristic_of(client, subject)
         outcome = await client.attempt.write(target, value)
         flaws = list(not_accepted(outcome, f"{octets(value)} is a value that the profile allows"))
-        if not flaws and readable(subject):
+        if not flaws and steady(subject):
             flaws = await differs(client, target, value, "after it was written")
     for flaw in flaws:
         yield flaw
@@ -150,7 +151,7 @@ async def _wrong_length(
         target = characteristic_of(client, subject)
         outcome = await client.attempt.write(target, before[:length].ljust(length, b"\0"))
         flaws = list(not_refused(outcome, WRONG_LENGTH, f"{length} octets, {because}"))
-        if not flaws and readable(subject) and subject.notify is None:
+        if not flaws and steady(subject) and subject.notify is None:
             flaws = await differs(client, target, before, "after a write that was refused")
     for flaw in flaws:
         yield flaw
@@ -184,7 +185,7 @@ async def longest(client: Client, subject: CharacteristicExpectation) -> AsyncIt
     phase=Phase.WRITES,
     subjects=characteristics(
         lambda one: (
-            readable(one)
+            steady(one)
             and one.write is not None
             and not one.rules
             and "write_without_response" in one.properties

@@ -13,7 +13,7 @@ from bletest.conformance.steps import (
     put_back,
     value_handle_of,
 )
-from bletest.conformance.subjects import characteristics, readable, unwritable, writes_back
+from bletest.conformance.subjects import characteristics, readable, steady, unwritable, writes_back
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.client import Client
 from bletest.errors import CapabilityMissing
@@ -278,7 +278,7 @@ async def command_refused(
     phase=Phase.WRITES,
     subjects=characteristics(
         lambda one: (
-            readable(one)
+            steady(one)
             and one.write is not None
             and "write_without_response" in one.properties
             and one.value.max_length is not None
@@ -313,7 +313,7 @@ async def command_too_long(
     title="A signed write with a wrong signature is ignored",
     phase=Phase.WRITES,
     subjects=characteristics(
-        lambda one: readable(one) and "authenticated_signed_write" in one.properties
+        lambda one: steady(one) and "authenticated_signed_write" in one.properties
     ),
     official=("GATT/SR/GAW/BI-01-C",),
     paragraph="Vol 3, Part G, 4.9.2",

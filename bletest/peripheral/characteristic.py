@@ -29,6 +29,7 @@ class ServerCharacteristic(ServerAttribute):
 
     attribute: Characteristic
     """Where it stands in the table; set once the table is built, by :meth:`stand_behind`."""
+    _accesses = 0
 
     def __init__(self, peripheral: "VirtualPeripheral", spec: CharacteristicSpec) -> None:
         super().__init__(peripheral, spec.path)
@@ -102,13 +103,22 @@ class ServerCharacteristic(ServerAttribute):
         self.notify()
 
     def _has_say(self) -> bool:
-        return bool(self.spec.rules) or self.spec.procedure is not None
+        spec = self.spec
+        return bool(spec.rules) or spec.procedure is not None or spec.on_read is not None
+
+    def _by_profile(self) -> bytes | None:
+        if self.spec.on_read is None:
+            return None
+        self._accesses += 1
+        return self.spec.on_read.at(self._accesses)
 
     def _follow_profile(self, request: WriteAccess) -> None:
         if self.spec.procedure is not None:
             self.peripheral.reactions.follow_procedure(self, request)
         elif self.spec.rules:
             self.peripheral.reactions.follow_rules(self.spec.rules, request)
+        if self.spec.on_read is not None and self.spec.on_read.counts_writes:
+            self._accesses += 1
 
     # What the peripheral tells
 
@@ -141,4 +151,5 @@ class ServerCharacteristic(ServerAttribute):
     def restore(self) -> None:
         """Go back to the profile's value, as after a reboot."""
         self.stored.value = self.spec.value
+        self._accesses = 0
         self.forget()

@@ -124,7 +124,8 @@ class CharacteristicExpectation(AttributeExpectation):
     ``subscribe`` is what it takes to write the CCCD, None where there is none to write.
     ``rules`` are tried in order for a write; none means that any value of a legal length is
     accepted; ``procedure`` stands in their place. ``service_uuid`` and ``service_occurrence``
-    name the service it stands in.
+    name the service it stands in. ``steady`` says that what is read is what stands there, and
+    no answer made for each read: only then can two reads be compared, or a read and a write.
     """
 
     service_uuid: Uuid
@@ -135,6 +136,7 @@ class CharacteristicExpectation(AttributeExpectation):
     rules: tuple[WriteRule, ...]
     descriptors: tuple[DescriptorExpectation, ...]
     procedure: RecordAccessExpectation | None = None
+    steady: bool = True
 
     def locate(self, database: RemoteDatabase) -> RemoteCharacteristic | None:
         """Return the discovered characteristic, None if the device lacks it."""

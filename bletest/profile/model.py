@@ -251,6 +251,9 @@ class RampModel(Shape):
     start: Annotated[Number, Field(alias="from")]
     to: Number
     step: Number = 1
+    form: Annotated[str, *_word(("field", "big_endian"), "form of a number"), Field(alias="as")] = (
+        "field"
+    )
 
 
 class SineModel(Shape):
@@ -294,6 +297,18 @@ class SourceModel(Shape):
     sine: SineModel | None = None
     walk: WalkModel | None = None
     replay: ReplayModel | None = None
+
+
+class ReadModel(Shape):
+    """What reads are answered with in place of the value."""
+
+    values: SourceModel
+    after: Annotated[int, *_integer(0, 0xFFFF)] = 0
+    counts: Annotated[
+        list[Annotated[str, *_word(("reads", "writes"), "kind of access")]],
+        BeforeValidator(_in_list),
+        _short(ITEM),
+    ] = ["reads"]
 
 
 class NotifyModel(Shape):
@@ -425,6 +440,7 @@ class CharacteristicModel(AttributeModel):
         _short({"type": "string"}),
     ] = None
     on_write: list[RuleModel] | None = None
+    on_read: ReadModel | None = None
     descriptors: list[DescriptorModel] = []
     procedure: ProcedureModel | None = None
     behaviour: Later = None

@@ -31,6 +31,7 @@ from bletest.profile.resolve_known_issues import read_known_issues
 from bletest.profile.resolve_names import Target, name_everything
 from bletest.profile.resolve_parts import PartReader, remembered_names
 from bletest.profile.resolve_procedures import read_procedure
+from bletest.profile.resolve_reads import read_answers
 from bletest.profile.resolve_rules import RuleReader
 from bletest.profile.resolve_sources import SourceReader, check_source
 from bletest.profile.resolve_state import read_states
@@ -88,6 +89,10 @@ class _Resolver:
         self.attributes = AttributeReader(shaped, model)
         self.states = read_states(shaped, model)
         self.parts = PartReader(shaped, remembered_names(shaped.root))
+
+    @property
+    def _folder(self) -> FilePath | None:
+        return self.source.parent if self.source is not None else None
 
     def profile(self) -> Profile | None:
         """Resolve everything."""
@@ -314,6 +319,7 @@ class _Resolver:
         )
         rules = self._rules(model, target, common, writes)
         notify = self._notify(model, target.typing, common, properties, at)
+        on_read = read_answers(self.shaped, model, target, common, read is not None, self._folder)
         effect = self.attributes.side_effect(model, at, read, write)
         descriptors = [
             self._descriptor(number, index, place, properties)
@@ -337,6 +343,7 @@ class _Resolver:
             descriptors=tuple(one for one, _ in descriptors),
             side_effect=effect,
             procedure=procedure,
+            on_read=on_read,
         )
         earlier = service.characteristics[:index]
         expectation = CharacteristicExpectation(
@@ -358,6 +365,7 @@ class _Resolver:
             procedure=RecordAccessExpectation(procedure.via, procedure.every + _ANSWER)
             if procedure is not None
             else None,
+            steady=model.on_read is None,
         )
         return spec, expectation
 
@@ -417,9 +425,8 @@ class _Resolver:
             return None
         if model.value is not None and common.value is None:
             return None  # the value's own mistake
-        folder = self.source.parent if self.source is not None else None
-        reader = SourceReader(self.shaped, typing, common.value, folder, path)
-        source = reader.read(model.notify)
+        reader = SourceReader(self.shaped, typing, common.value, self._folder, path)
+        source = reader.read(model.notify.values, model.notify.every)
         if source is None:
             return None
         check_source(self.shaped, common.expectation, source, path)

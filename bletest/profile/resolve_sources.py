@@ -1,4 +1,4 @@
-"""From ``notify.values`` to the values that a schedule sends, all encoded beforehand."""
+"""From ``values`` to what a schedule sends and reads are answered with, encoded beforehand."""
 
 import math
 import random
@@ -10,7 +10,6 @@ from bletest.profile.expectation import ValueExpectation
 from bletest.profile.judging import mismatch
 from bletest.profile.mistakes import KEY, Refusal, suggestion
 from bletest.profile.model import (
-    NotifyModel,
     RampModel,
     ReplayModel,
     SineModel,
@@ -34,7 +33,7 @@ _KINDS = ("constant", "sequence", "ramp", "sine", "walk", "replay")
 
 @dataclass(frozen=True, slots=True)
 class SourceReader:
-    """Reads the schedule at ``path``. ``folder`` is where recordings are looked for."""
+    """Reads the source at ``path``. ``folder`` is where recordings are looked for."""
 
     shaped: Shaped
     typing: Typing
@@ -42,16 +41,18 @@ class SourceReader:
     folder: FilePath | None
     path: Path
 
-    def read(self, model: NotifyModel) -> ValueSource | None:
-        """Return the source of ``notify.values``; None, with the mistake noted, if that fails."""
-        source = model.values
+    def read(self, source: SourceModel | None, every: float | None) -> ValueSource | None:
+        """Return the source of ``values``; None, with the mistake noted, if that fails.
+
+        ``every`` is the time between two values in seconds, None where nobody knows.
+        """
         given = [] if source is None else [k for k in _KINDS if getattr(source, k) is not None]
         if source is None or not given:
             return self._the_value()
         if len(given) > 1:
             self.shaped.mistake(
                 (*self.path, "values"),
-                f"a schedule is a {given[0]} or a {given[1]}",
+                f"values are a {given[0]} or a {given[1]}",
                 "keep one of them",
             )
             return None
@@ -62,7 +63,7 @@ class SourceReader:
             case "ramp" if source.ramp is not None:
                 return self._ramp(source.ramp, at)
             case "sine" if source.sine is not None:
-                return self._sine(source.sine, model.every, at)
+                return self._sine(source.sine, every, at)
             case "walk" if source.walk is not None:
                 return self._walk(source.walk, at)
             case "replay" if source.replay is not None:
@@ -97,7 +98,15 @@ class SourceReader:
         return Sequence(tuple(whole)) if len(whole) == len(found) else None
 
     def _ramp(self, model: RampModel, path: Path) -> Ramp | None:
-        if not self._can_number(model.of, path) or not self._can_step(model.step, path):
+        bare = model.form == "big_endian"
+        if bare and model.of:
+            self.shaped.mistake(
+                (*path, "of"), "a bare number takes the place of the whole value", "remove `of`"
+            )
+            return None
+        if not bare and not self._can_number(model.of, path):
+            return None
+        if not self._can_step(model.step, path):
             return None
         span = abs(model.to - model.start)
         if span > model.step * LONGEST_ROUND:
@@ -108,12 +117,17 @@ class SourceReader:
         steps = int(span / model.step + 1e-9) + 1
         sign = 1 if model.to >= model.start else -1
         numbers = (model.start + sign * index * model.step for index in range(steps))
-        values = self._encode(model.of, numbers, path)
+        values = self._bare(numbers, path) if bare else self._encode(model.of, numbers, path)
         if values is None:
             return None
         return Ramp(model.of, model.start, model.to, model.step, values)
 
-    def _sine(self, model: SineModel, every: float, path: Path) -> Numbers | None:
+    def _sine(self, model: SineModel, every: float | None, path: Path) -> Numbers | None:
+        if every is None:
+            self.shaped.mistake(
+                (*path, KEY), "nobody knows how often it is read", "take a ramp or a sequence"
+            )
+            return None
         if not self._can_number(model.of, path) or not self._can_step(model.step, path):
             return None
         if model.low >= model.high:
@@ -178,6 +192,19 @@ class SourceReader:
         values = self._encode(field, numbers, path)
         return None if values is None else Numbers(kind, field, values)
 
+    def _bare(self, numbers: Iterable[float], path: Path) -> tuple[bytes, ...] | None:
+        """Encode numbers in the fewest of 1, 2 or 4 octets, the most significant first."""
+        values = []
+        for number in numbers:
+            if number != int(number) or not 0 <= number <= 0xFFFFFFFF:
+                self.shaped.mistake(
+                    path, f"{number:g} does not fit", "whole numbers from 0 to 0xFFFFFFFF do"
+                )
+                return None
+            size = 1 if number <= 0xFF else 2 if number <= 0xFFFF else 4
+            values.append(int(number).to_bytes(size, "big"))
+        return tuple(values)
+
     def _encode(self, field: str, numbers: Iterable[float], path: Path) -> tuple[bytes, ...] | None:
         assert self.value is not None  # _can_number said so
         kind = path[-1]
@@ -232,7 +259,7 @@ def _tidy(number: float) -> float:
 def check_source(
     shaped: Shaped, expectation: ValueExpectation, source: ValueSource, path: Path
 ) -> None:
-    """Note where the emulated device would notify what its own profile forbids."""
+    """Note where the emulated device would send what its own profile forbids."""
     for index, octets in enumerate(source.values):
         wrong = mismatch(expectation, octets)
         if wrong is None:
@@ -246,7 +273,7 @@ def check_source(
             inner = ("values", source.kind)
         shaped.mistake(
             (*path, *inner),
-            f"a value of this schedule does not meet `expect`: {wrong}",
+            "one of these values does not meet `expect`: {wrong}",
             "change one of the two",
         )
         return

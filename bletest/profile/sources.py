@@ -72,4 +72,20 @@ class Numbers:
         return self.values[index % len(self.values)]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadSource:
+    """What reads are answered with once ``after`` of them were served the stored value.
+
+    ``counts_writes`` says that a write counts as one of them too.
+    """
+
+    values: "ValueSource"
+    after: int = 0
+    counts_writes: bool = False
+
+    def at(self, number: int) -> bytes | None:
+        """Return the answer to the ``number``-th read, from 1; None for the stored value."""
+        return self.values.at(number - self.after - 1) if number > self.after else None
+
+
 ValueSource = Constant | Sequence | Ramp | Numbers

@@ -13,7 +13,7 @@ from bletest.profile.faults import FaultSpec
 from bletest.profile.known_issues import KnownIssue
 from bletest.profile.procedures import RecordAccess
 from bletest.profile.rules import ReplyKind, Variable, WriteRule
-from bletest.profile.sources import ValueSource
+from bletest.profile.sources import ReadSource, ValueSource
 from bletest.uuids import Uuid
 
 MAXIMUM_LENGTH = 512
@@ -136,7 +136,8 @@ class CharacteristicSpec:
     these two is). ``value`` is what it starts with. ``read``, ``write`` and ``subscribe`` are None
     where the operation is refused. A write of fewer than ``min_length`` or more than
     ``max_length`` octets is refused. ``notify`` is a schedule, None where nothing comes by itself;
-    ``procedure`` stands in place of rules where it is one of a SIG service.
+    ``procedure`` stands in place of rules where it is one of a SIG service; ``on_read`` is what
+    reads are answered with in place of the stored value.
     """
 
     path: str
@@ -155,6 +156,7 @@ class CharacteristicSpec:
     descriptors: tuple[DescriptorSpec, ...]
     side_effect: SideEffect
     procedure: RecordAccess | None = None
+    on_read: ReadSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def test_every_profile_that_the_guide_shows_as_sound_loads() -> None:
         "thermometer",
         "permissions",
         "sources",
+        "reads",
         "rules",
         "protocol",
         "meter",
@@ -79,7 +80,7 @@ def test_a_shipped_profile_validates_against_the_schema(
     assert [error.message for error in validator.iter_errors(editor_reading(text))] == []
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 def test_a_profile_of_the_guide_validates_against_the_schema(
     number: int, validator: jsonschema.Draft202012Validator
 ) -> None:

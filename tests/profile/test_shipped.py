@@ -17,6 +17,7 @@ NAMES = [
     "heart_rate",
     "hub",
     "led_button",
+    "lopy",
     "nordic_uart",
     "smart_lock",
 ]
