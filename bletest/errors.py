@@ -5,6 +5,7 @@
     BletestError
     ├── UsageMistake            the caller asked for something that cannot be (a local mistake)
     │   ├── ProfileError        a profile with mistakes; lists them all
+    │   │   └── BehaviourMissing  … it names behaviours that nobody has registered
     │   ├── NothingMatched      a name or glob that matches no profile
     │   └── UnknownAttribute    a name that the profile or the database does not have
     ├── DeviceFault (also AssertionError: Allure files it under product defects)
@@ -57,6 +58,10 @@ class ProfileError(UsageMistake):
     def __init__(self, mistakes: Sequence[object]) -> None:
         super().__init__("\n\n".join(map(str, mistakes)))
         self.mistakes = tuple(mistakes)
+
+
+class BehaviourMissing(ProfileError):
+    """A device is to be emulated whose profile names behaviours that nobody has registered."""
 
 
 class NothingMatched(UsageMistake):

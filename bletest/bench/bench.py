@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bletest.bench.behaviours import registered_behaviours
 from bletest.bench.device import DeviceUnderTest
 from bletest.bench.firmware import Firmware
 from bletest.bench.settings import (
@@ -47,6 +48,7 @@ from bletest.link.hci_port import HciPort
 from bletest.link.model import LinkModel
 from bletest.link.station import Station, open_station
 from bletest.link.virtual import VirtualLink
+from bletest.peripheral.behaviours import NO_BEHAVIOURS, Behaviour
 from bletest.peripheral.virtual import VirtualPeripheral
 from bletest.profile.spec import Profile
 
@@ -320,13 +322,18 @@ class Bench:
 
     @asynccontextmanager
     async def device(
-        self, profile: Profile, *, faults: Sequence[str] = ()
+        self,
+        profile: Profile,
+        *,
+        faults: Sequence[str] = (),
+        behaviours: Mapping[str, Behaviour] = NO_BEHAVIOURS,
     ) -> AsyncIterator[DeviceUnderTest]:
         """Provide the device under test: the emulated one for the length of a block, or the real.
 
         ``faults`` are planned beside those of the profile, for an emulated device alone; raises
-        UsageMistake for one that makes no sense. Raises EmulationError at the end if a handler
-        of the emulated device raised.
+        UsageMistake for one that makes no sense. So are ``behaviours``, by the names that the
+        profile may use, beside those of trusted distributions; raises BehaviourMissing where it
+        names another. Raises EmulationError at the end if a handler of the emulated device raised.
         """
         if self.settings.device is not None:
             restart = self.restart_firmware if self.firmware is not None else None
@@ -341,7 +348,10 @@ class Bench:
                 "its own with --ble-emulate-on",
             )
         peripheral = VirtualPeripheral(
-            profile, on_event=self._on_device_event, kill_adapter=self._kill_adapter
+            profile,
+            on_event=self._on_device_event,
+            behaviours=registered_behaviours(profile, behaviours, self.settings.behaviours),
+            kill_adapter=self._kill_adapter,
         )
         for sentence in faults:
             peripheral.faults.add(sentence)

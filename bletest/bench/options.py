@@ -65,6 +65,12 @@ OPTIONS = (
     Option(
         "device-lifetime", "TIME", "the firmware is started for each: session or test", "session"
     ),
+    Option(
+        "behaviours",
+        "DISTRIBUTION",
+        "an installed distribution whose behaviours profiles may name; repeatable",
+        many=True,
+    ),
     Option("link", "MODEL", "the virtual air: instant, ideal, noisy, KEY=VALUE,…", INSTANT),
     Option("clock", "CLOCK", "auto, virtual or real", ClockChoice.AUTO),
     Option("allow", "EFFECTS", "side effects allowed on a real device beside stores", many=True),
@@ -112,6 +118,7 @@ def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_se
         hci_port=_port("--ble-hci-port", hci_port) if hci_port else None,
         device_command=given.text("device-command"),
         device_lifetime=_choice(given, "device-lifetime", Lifetime),
+        behaviours=tuple(given.words("behaviours")),
         link=parse_link("--ble-link", given.text("link")),
         clock=_choice(given, "clock", ClockChoice),
         allow=parse_allow("--ble-allow", allow) if allow else frozenset(),

@@ -136,8 +136,9 @@ class Settings:
     ``adapter`` is ``"virtual"`` or a bumble transport, ``device`` None for the emulated device.
     ``emulate_on`` is the transport that gives an emulated device its radio, None for the
     virtual air, ``link`` says how that carries. ``hci_port`` opens that air to another host
-    stack, which ``device_command`` starts (empty: somebody else does). ``timeout_scale`` multiplies
-    every time a client waits.
+    stack, which ``device_command`` starts (empty: somebody else does). ``behaviours`` are the
+    distributions whose behaviours an emulated device may have. ``timeout_scale`` multiplies every
+    time a client waits.
     """
 
     adapter: str = VIRTUAL
@@ -146,6 +147,7 @@ class Settings:
     hci_port: "PortSpec | None" = None
     device_command: str = ""
     device_lifetime: Lifetime = Lifetime.SESSION
+    behaviours: tuple[str, ...] = ()
     link: LinkOptions = field(default_factory=LinkOptions)
     clock: ClockChoice = ClockChoice.AUTO
     allow: frozenset[SideEffect] = frozenset()

@@ -12,7 +12,7 @@ from collections import Counter
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
@@ -26,6 +26,10 @@ from bletest.cli.exit_codes import ExitCode
 from bletest.conformance.known import check_names
 from bletest.errors import AdapterUnusable, ReportNotMade, UsageMistake
 from bletest.resources import folder
+
+if TYPE_CHECKING:
+    from bletest.bench.settings import Settings
+    from bletest.profile.spec import Profile
 
 OUTCOMES = ("passed", "failed", "broken", "skipped", "known")
 """``known``: everything that was found is a known issue of the profile."""
@@ -213,9 +217,13 @@ def run_profiles(
     console = Console(stderr=False)
     found = (path for pattern in patterns for path in profiles.find(pattern))
     paths = list({path.resolve(): path for path in found}.values())
-    for path in paths:
-        check_names(profiles.load(path))
+    loaded = [profiles.load(path) for path in paths]
+    for profile in loaded:
+        check_names(profile)
     settings = build_settings(_Given(values))
+    if settings.emulated:
+        for profile in loaded:
+            _require_behaviours(profile, settings)
     if report is not None:
         _require_report_tool()
     talk: AbstractContextManager[object] = nullcontext()
@@ -253,6 +261,14 @@ def _make_report(console: Console, results: Path, report: Path) -> bool:
         return False
     console.print(f"report   {report}")
     return True
+
+
+def _require_behaviours(profile: "Profile", settings: "Settings") -> None:
+    """Tell of a behaviour that is missing once, and not in every test."""
+    if profile.device.behaviour or any(one.behaviour for one in profile.characteristics()):
+        from bletest.bench.behaviours import check_registered
+
+        check_registered(profile, settings.behaviours)
 
 
 def _require_report_tool() -> None:

@@ -30,12 +30,19 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="write the HCI traffic of each device to a btsnoop file in FOLDER",
 )
+@click.option(
+    "--behaviours",
+    metavar="DISTRIBUTION",
+    multiple=True,
+    help="an installed distribution whose behaviours profiles may name; repeatable",
+)
 @click.option("--seed", type=int, metavar="N", help="for addresses and keys; printed when chosen")
 def serve(
     patterns: tuple[str, ...],
     transport: str | None,
     ports: tuple[str, ...],
     capture: Path | None,
+    behaviours: tuple[str, ...],
     seed: int | None,
 ) -> None:
     """Emulate the device of each PROFILE until Ctrl-C.
@@ -65,11 +72,19 @@ def serve(
     ]
     if transport is None:
         chosen = choose_seed() if seed is None else seed
-        asyncio.run(serve_on_air(profiles, specs, chosen, click.echo, capture=capture))
+        asyncio.run(
+            serve_on_air(
+                profiles, specs, chosen, click.echo, capture=capture, distributions=behaviours
+            )
+        )
         return
     if len(profiles) > 1:
         raise UsageMistake(
             f"one controller is one device, and {len(profiles)} profiles are named",
             remedy="name one of them: " + ", ".join(one.name for one in profiles),
         )
-    asyncio.run(serve_on_radio(profiles[0], transport, seed, click.echo, capture=capture))
+    asyncio.run(
+        serve_on_radio(
+            profiles[0], transport, seed, click.echo, capture=capture, distributions=behaviours
+        )
+    )

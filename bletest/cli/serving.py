@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from bletest.bench.behaviours import registered_behaviours
 from bletest.contracts.events import Event, FaultFired, Note
 from bletest.errors import AdapterLost
 from bletest.link.capture import Recorder
@@ -31,11 +32,13 @@ async def serve_on_air(
     say: Say,
     *,
     capture: Path | None = None,
+    distributions: Sequence[str] = (),
 ) -> None:
     """Emulate ``profiles`` on an air of their own and offer ``ports`` on it, until a signal.
 
     ``say`` gets a line for each device and port, and then ``ready``. Each device writes its HCI
-    traffic to a file in the folder ``capture``, if there is one. Raises BenchTrouble.
+    traffic to a file in the folder ``capture``, if there is one. ``distributions`` are trusted with
+    the behaviours that profiles name. Raises BenchTrouble, and BehaviourMissing.
     """
     link = VirtualLink(seed=seed)
     async with AsyncExitStack() as resources:
@@ -44,7 +47,8 @@ async def serve_on_air(
         for number, profile in enumerate(profiles):
             # A profile may be served twice: each device has randomness, and an address, of its own.
             rng = random.Random(f"{seed}/{number}/{profile.name}")
-            await resources.enter_async_context(_device(profile, link, rng, crew, say, recorder))
+            device = _device(profile, link, rng, crew, say, recorder, distributions)
+            await resources.enter_async_context(device)
         for number, spec in enumerate(ports):
             port = HciPort(link, spec, name=f"port {number}", say=say)
             await resources.enter_async_context(port)
@@ -54,18 +58,25 @@ async def serve_on_air(
 
 
 async def serve_on_radio(
-    profile: Profile, transport: str, seed: int | None, say: Say, *, capture: Path | None = None
+    profile: Profile,
+    transport: str,
+    seed: int | None,
+    say: Say,
+    *,
+    capture: Path | None = None,
+    distributions: Sequence[str] = (),
 ) -> None:
     """Emulate ``profile`` on a real controller, until a signal or until the controller is lost.
 
-    Without ``seed`` address and keys are fresh ones that nobody can foretell. ``capture`` as in
-    :func:`serve_on_air`.
+    Without ``seed`` address and keys are fresh ones that nobody can foretell. ``capture`` and
+    ``distributions`` as in :func:`serve_on_air`.
     """
     rng = random.SystemRandom() if seed is None else random.Random(f"{seed}/0/{profile.name}")
     async with AsyncExitStack() as resources:
         crew = await resources.enter_async_context(_crew())
         recorder = _capturing(capture, resources)
-        await resources.enter_async_context(_device(profile, transport, rng, crew, say, recorder))
+        device = _device(profile, transport, rng, crew, say, recorder, distributions)
+        await resources.enter_async_context(device)
         say(f"ready on {transport}; end with Ctrl-C")
         await crew.wait()
 
@@ -139,6 +150,7 @@ async def _device(
     crew: _Crew,
     say: Say,
     recorder: Recorder,
+    distributions: Sequence[str],
 ) -> AsyncIterator[None]:
     """Emulate one device for the length of a block."""
 
@@ -159,7 +171,8 @@ async def _device(
         if recorder.capture is not None:
             recorder.capture.check()
         _watch(station, where, crew)
-        peripheral = VirtualPeripheral(profile, on_event=on_event)
+        behaviours = registered_behaviours(profile, {}, distributions)
+        peripheral = VirtualPeripheral(profile, on_event=on_event, behaviours=behaviours)
         await peripheral.start(station)
         try:
             say(f"{profile.name} at {peripheral.address} ({profile.device.name})")

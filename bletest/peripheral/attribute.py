@@ -101,6 +101,12 @@ class ServerAttribute:
             self._writer = None
         self._take_part()
 
+        def take_back() -> None:
+            if self._callback is handler:
+                self.callback(None)
+
+        self._until_down(take_back)
+
     def events(self) -> Trigger:
         """Return the events since the last call, and clear them."""
         flags, self._flags = self._flags, 0
@@ -117,6 +123,7 @@ class ServerAttribute:
         """
         self._reader = handler
         self._take_part()
+        self._until_down(lambda: self._reader is handler and self.on_read(None))
         return handler
 
     def on_write(self, handler: Handler | None) -> Handler | None:
@@ -127,6 +134,7 @@ class ServerAttribute:
         """
         self._writer = handler
         self._take_part()
+        self._until_down(lambda: self._writer is handler and self.on_write(None))
         return handler
 
     async def written(self, *, within: float = 10.0) -> bytes:
@@ -136,6 +144,11 @@ class ServerAttribute:
     async def read_by_client(self, *, within: float = 10.0) -> str:
         """Wait for a client's next read and return the client's address; raises NotSeen."""
         return await self._read.next(within=within)
+
+    def _until_down(self, take_back: Callable[[], object]) -> None:
+        """Note how to take back what a behaviour has just set."""
+        if self.peripheral.undo is not None:
+            self.peripheral.undo.append(take_back)
 
     # What the ATT server asks
 

@@ -29,6 +29,8 @@ class RunsHandlers:
     _links: Mapping[str, ClientLink]
     _tasks: set["asyncio.Task[None]"]
     _on_event: EventSink
+    undo: list[Callable[[], object]] | None = None
+    """While behaviours begin: what takes back what they set."""
 
     def answer_later(
         self, bearer: ServerBearer, request: Request, answer: Awaitable[bytes | None]

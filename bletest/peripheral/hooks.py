@@ -115,6 +115,8 @@ class Hooks:
     ) -> Hook[Event]:
         """Call ``hook`` for every event of that kind from now on; return it."""
         self._hooks.setdefault(kind, []).append((of, hook))
+        if self._device.undo is not None:
+            self._device.undo.append(lambda: self.remove(hook))
         return hook
 
     def remove(self, hook: Hook[Any]) -> None:
@@ -169,6 +171,7 @@ class HasHooks(abc.ABC):
     """
 
     _hooks: Hooks | None = None
+    undo: list[Callable[[], object]] | None
     _links: "dict[str, ClientLink]"
 
     @abc.abstractmethod

@@ -23,6 +23,12 @@ from bletest.faults import FaultPlan
 from bletest.link import enhanced
 from bletest.link.station import Station
 from bletest.link.time_source import clock_of
+from bletest.peripheral.behaviours import (
+    NO_BEHAVIOURS,
+    Behaviour,
+    Behaviours,
+    named_behaviours,
+)
 from bletest.peripheral.changes import ChangesDatabase
 from bletest.peripheral.characteristic import ServerCharacteristic
 from bletest.peripheral.descriptor import Descriptors
@@ -54,9 +60,6 @@ logger = logging.getLogger(__name__)
 GOODBYE = 2.0
 """Seconds that ending advertising and links may take."""
 
-_REMOTE_USER = 0x13
-"""Remote User Terminated Connection (Vol 1, Part F, 2.19)."""
-
 
 class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDatabase):
     """A device as its profile describes it, on the virtual air or on a real controller.
@@ -66,17 +69,21 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDataba
     ``faults`` is what is planned to go wrong: what the profile says, and whatever is added.
     """
 
+    _behaviours: Behaviours | None = None
+
     def __init__(
         self,
         profile: Profile,
         *,
         on_event: EventSink = nowhere,
+        behaviours: Mapping[str, Behaviour] = NO_BEHAVIOURS,
         kill_adapter: Callable[[], None] | None = None,
     ) -> None:
         """``on_event`` gets a Note for what a transcript of the client cannot show, and each fault.
 
-        ``kill_adapter`` is what a fault that kills the client's adapter does; None where the
-        device does not know one.
+        ``behaviours`` are those that the profile may name, by name; raises BehaviourMissing where
+        it names another. ``kill_adapter`` is what a fault that kills the client's adapter does;
+        None where the device does not know one.
         """
         self.profile = profile
         self.failures = []
@@ -105,6 +112,8 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDataba
         self.reactions = Reactions(self)
         self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
         self._presence = Presence(self, before=self._saboteur.on_advertising)
+        if next(named_behaviours(profile), None) is not None:
+            self._behaviours = Behaviours(self, behaviours)
 
     def _handler_for(self, spec: Any) -> ServerCharacteristic:
         characteristic = ServerCharacteristic(self, spec)
@@ -172,6 +181,8 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDataba
             mtu = self.profile.device.mtu
             enhanced.offer(device, enhanced_bearers(self.server, mtu, self.link_of))
         self._saboteur.start()
+        if self._behaviours is not None:
+            self._behaviours.begin()
         await self._presence.after("power_on")
 
     async def stop(self) -> None:
@@ -186,6 +197,8 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDataba
         if not station.host.lost:
             await self._say_goodbye(station)
         self._leave(station)
+        await asyncio.sleep(0)  # what hooks of a goodbye have begun gets a turn, and no more
+        await asyncio.gather(*self._cancel_tasks(), return_exceptions=True)
 
     def _cancel_tasks(self) -> tuple["asyncio.Task[None]", ...]:
         tasks = tuple(self._tasks)

@@ -205,6 +205,14 @@ Value = Annotated[
     ),
 ]
 
+Behaviour = Annotated[
+    str,
+    *_read_by(
+        scalars.read_behaviour,
+        type="string",
+        pattern="^[A-Za-z][A-Za-z0-9_-]*(\\.[A-Za-z][A-Za-z0-9_-]*)+$",
+    ),
+]
 Fault = Annotated[Any, WithJsonSchema(FAULT_SCHEMA)]
 
 
@@ -443,7 +451,7 @@ class CharacteristicModel(AttributeModel):
     on_read: ReadModel | None = None
     descriptors: list[DescriptorModel] = []
     procedure: ProcedureModel | None = None
-    behaviour: Later = None
+    behaviour: Behaviour | None = None
 
 
 class ServiceModel(Shape):
@@ -476,6 +484,7 @@ class DeviceModel(Shape):
     address: Annotated[str | None, *_read_by(scalars.read_address, type="string")] = None
     gatt: GattModel = GattModel()
     advertise_while_connected: Boolean = True
+    behaviour: Behaviour | None = None
 
 
 class AdvertisedModel(Shape):

@@ -26,6 +26,7 @@ from bletest.profile.model import (
 )
 from bletest.profile.procedures import RecordAccessExpectation
 from bletest.profile.resolve_attributes import AttributeReader, Common
+from bletest.profile.resolve_behaviours import read_behaviour
 from bletest.profile.resolve_faults import read_faults
 from bletest.profile.resolve_known_issues import read_known_issues
 from bletest.profile.resolve_names import Target, name_everything
@@ -119,6 +120,7 @@ class _Resolver:
             address=model.device.address,
             advertise_while_connected=model.device.advertise_while_connected,
             gatt=self._gatt(),
+            behaviour=read_behaviour(self.shaped, model.device.behaviour, ("device", "behaviour")),
         )
         expectation_ = DeviceExpectation(
             name=model.name,
@@ -344,6 +346,7 @@ class _Resolver:
             side_effect=effect,
             procedure=procedure,
             on_read=on_read,
+            behaviour=read_behaviour(self.shaped, model.behaviour, (*at, "behaviour")),
         )
         earlier = service.characteristics[:index]
         expectation = CharacteristicExpectation(
@@ -365,7 +368,7 @@ class _Resolver:
             procedure=RecordAccessExpectation(procedure.via, procedure.every + _ANSWER)
             if procedure is not None
             else None,
-            steady=model.on_read is None,
+            steady=model.on_read is None and model.behaviour is None,
         )
         return spec, expectation
 

@@ -14,6 +14,7 @@ from bletest.att.codes import ErrorCode
 from bletest.profile.mistakes import Refusal, count, did_you_mean, suggestion
 from bletest.uuids import Uuid, UuidKind
 
+_BEHAVIOUR = re.compile(r"[A-Za-z][\w-]*(\.[A-Za-z][\w-]*)+", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INTEGER = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|min|h)")
@@ -71,6 +72,16 @@ def read_number(value: object) -> float:
     if not math.isfinite(number):
         raise Refusal(f"expected a number, found `{text}`", "such as 20, -4.5 or 0x1F")
     return number
+
+
+def read_behaviour(value: object) -> str:
+    """Read the name of a behaviour, ``vendor.name``."""
+    text = read_text(value, "a behaviour")
+    if not _BEHAVIOUR.fullmatch(text):
+        raise Refusal(
+            f"`{text}` is no name of a behaviour", "write vendor.name, such as acme.counter"
+        )
+    return text
 
 
 def read_boolean(value: object) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bletest.profile.mistakes import KEY, Refusal, suggestion
+from bletest.profile.mistakes import KEY, Mistake, Refusal, suggestion
 from bletest.profile.model import ProfileModel, Shape
 from bletest.profile.tree import (
     Fields,
@@ -52,6 +52,10 @@ class Shaped:
     def mistake(self, path: Path, message: str, remedy: str = "") -> None:
         """Note a mistake at ``path`` of the cut tree."""
         self.reader.mistake(place_at(self.root, path), message, remedy)
+
+    def mistake_at(self, path: Path, message: str, remedy: str = "") -> Mistake:
+        """Return a mistake at ``path`` of the cut tree, without noting it."""
+        return self.reader.mistake_at(place_at(self.root, path), message, remedy)
 
     def refuse(self, path: Path, refusal: Refusal) -> None:
         """Note the mistakes of a refusal that was raised while ``path`` was read."""

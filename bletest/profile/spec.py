@@ -11,6 +11,7 @@ from bletest.att.access import Access
 from bletest.profile.expectation import DeviceExpectation, SideEffect, WindowExpectation
 from bletest.profile.faults import FaultSpec
 from bletest.profile.known_issues import KnownIssue
+from bletest.profile.mistakes import Mistake
 from bletest.profile.procedures import RecordAccess
 from bletest.profile.rules import ReplyKind, Variable, WriteRule
 from bletest.profile.sources import ReadSource, ValueSource
@@ -36,13 +37,25 @@ class GattSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class BehaviourSpec:
+    """A behaviour that the profile names, for whoever emulates the device to find.
+
+    ``unregistered`` is the mistake, with its place in the file, of emulating it without.
+    """
+
+    name: str
+    unregistered: Mistake = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceSpec:
     """The device as such.
 
     ``name`` is the GAP Device Name and ``appearance`` the GAP Appearance (16 bits). ``mtu`` is
     the ATT_MTU the device offers, 23 to 517 octets; ``connections`` the number of links it
     serves at a time, ``advertise_while_connected`` whether it advertises on while it has one and
-    could have another. ``gatt`` is what its GATT service has. ``address`` is a static random or
+    could have another. ``gatt`` is what its GATT service has; ``behaviour`` Python of the user's
+    that makes up the rest. ``address`` is a static random or
     public address written ``C0:11:22:33:44:55``, None for a fresh one.
     """
 
@@ -53,6 +66,7 @@ class DeviceSpec:
     address: str | None = None
     advertise_while_connected: bool = True
     gatt: GattSpec = GattSpec()
+    behaviour: BehaviourSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +151,7 @@ class CharacteristicSpec:
     where the operation is refused. A write of fewer than ``min_length`` or more than
     ``max_length`` octets is refused. ``notify`` is a schedule, None where nothing comes by itself;
     ``procedure`` stands in place of rules where it is one of a SIG service; ``on_read`` is what
-    reads are answered with in place of the stored value.
+    reads are answered with in place of the stored value; ``behaviour`` Python of the user's.
     """
 
     path: str
@@ -157,6 +171,7 @@ class CharacteristicSpec:
     side_effect: SideEffect
     procedure: RecordAccess | None = None
     on_read: ReadSource | None = None
+    behaviour: BehaviourSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,9 +146,13 @@ class Reader:
 
     def mistake(self, place: Place, message: str, remedy: str = "") -> None:
         """Note a mistake at ``place``."""
+        self.mistakes.append(self.mistake_at(place, message, remedy))
+
+    def mistake_at(self, place: Place, message: str, remedy: str = "") -> Mistake:
+        """Return a mistake at ``place``, without noting it."""
         line, column = place
         source = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-        self.mistakes.append(Mistake(self.name, line, column, source, message, remedy))
+        return Mistake(self.name, line, column, source, message, remedy)
 
     def read(self) -> Node | None:
         """Return the tree of the first document."""

@@ -3,7 +3,7 @@
 Everything that needs bumble or bleak is imported inside the fixtures.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bletest.evidence.transcript import Transcript
     from bletest.faults import FaultPlan
     from bletest.link.virtual import VirtualLink
+    from bletest.peripheral.behaviours import Behaviour
     from bletest.peripheral.virtual import VirtualPeripheral
     from bletest.profile.spec import Profile
 
@@ -88,6 +89,16 @@ def ble_connect_args() -> dict[str, Any]:
     return {}
 
 
+@pytest.fixture
+def ble_behaviours() -> "Mapping[str, Behaviour]":
+    """What a profile's ``behaviour: vendor.name`` stands for: override it to register Python.
+
+    Each is called with the characteristic, or the device, whenever the emulated device is
+    switched on.
+    """
+    return {}
+
+
 @on_session_loop
 async def ble_transcript(
     request: pytest.FixtureRequest, ble_bench: "Bench"
@@ -126,11 +137,13 @@ async def ble_device(
     request: pytest.FixtureRequest,
     ble_bench: "Bench",
     ble_profile: "Profile",
+    ble_behaviours: "Mapping[str, Behaviour]",
     ble_transcript: "Transcript",
 ) -> "AsyncIterator[DeviceUnderTest]":
     """The device under test, emulated or real: ``name``, ``address``, ``reset()``."""
     planned = faults.of_markers(request)
-    async with ble_bench.device(ble_profile, faults=planned) as device:
+    emulating = ble_bench.device(ble_profile, faults=planned, behaviours=ble_behaviours)
+    async with emulating as device:
         faults.prepare(request, device)
         try:
             yield device

@@ -263,6 +263,16 @@ def test_a_read_that_begins_anew_asks_anew():
     assert len(handler.requests) == 2
 
 
+def test_a_long_read_may_go_on_over_another_bearer_of_its_client():
+    device, handler, bearer, handle = scripted(b"a" * 30)
+    other, stranger = device.connect(), device.connect("tablet")
+    bearer.receive(b"\x0a" + u16(handle), 0.0)
+    handler.answer = b"b" * 30
+    rest = b"\x0c" + u16(handle) + u16(22)
+    assert stranger.receive(rest, 0.0) == b"\x0d" + b"b" * 8
+    assert other.receive(rest, 0.0) == b"\x0d" + b"a" * 8
+
+
 def test_a_new_link_does_not_read_on_where_the_last_one_ended():
     device, handler, bearer, handle = scripted(b"a" * 30)
     bearer.receive(b"\x0a" + u16(handle), 0.0)

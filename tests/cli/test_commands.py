@@ -197,3 +197,17 @@ def test_a_description_is_the_comment_a_profile_begins_with(tmp_path: Path) -> N
 
 def test_every_shipped_profile_has_a_description() -> None:
     assert [name for name, path in shipped().items() if not describe(path)] == []
+
+
+@pytest.mark.parametrize(
+    "command", [("run",), ("serve", "--hci-port", "tcp-server:127.0.0.1:0")], ids=["run", "serve"]
+)
+def test_a_behaviour_that_nobody_has_is_a_mistake_of_the_profile_once_it_is_emulated(
+    led: Path, command: tuple[str, ...]
+) -> None:
+    text = LED.replace("{hex: 00}", "{hex: 00}, behaviour: acme.led")
+    led.write_text(text)
+    assert bletest_says("check", led).exit_code == 0
+    result = bletest_says(*command, led)
+    assert result.exit_code == ExitCode.PROFILE_WRONG
+    assert "led.yaml:8:82: the behaviour `acme.led` is registered nowhere" in result.stderr

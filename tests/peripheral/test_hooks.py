@@ -215,8 +215,15 @@ def test_hooks_are_called_when_the_device_says_goodbye() -> None:
         def note(event: Disconnected) -> None:
             ended.append(event.reason)
 
+        @peripheral.on_disconnect
+        async def note_late(event: Disconnected) -> None:
+            ended.append(-event.reason)
+            await asyncio.sleep(1)
+            ended.append(0)  # never: the device is off by then
+
         await peripheral.stop()
-        assert ended == [0x16]  # Connection Terminated By Local Host
+        await asyncio.sleep(2)
+        assert ended == [0x16, -0x16]  # Connection Terminated By Local Host
 
     on_air(test)
 

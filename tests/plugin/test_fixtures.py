@@ -512,3 +512,25 @@ def test_unused_it_imports_nothing_heavy(led: pytest.Pytester) -> None:
     )
     result = led.runpytest_subprocess("-p", "no:allure_pytest", "-p", "no:hypothesispytest")
     result.assert_outcomes(passed=1)
+
+
+def test_a_behaviour_that_nobody_registered_is_told_with_its_place(led: pytest.Pytester) -> None:
+    text = (led.path / "led.yaml").read_text(encoding="utf-8")
+    led.makefile(".yaml", led=text.replace("length: 1}", "length: 1, behaviour: acme.led}", 1))
+    result = run(led, "async def test_led(ble_client): pass")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*led.yaml:8:*the behaviour `acme.led` is registered nowhere*"])
+    result = run(
+        led,
+        """
+        import pytest
+
+        @pytest.fixture
+        def ble_behaviours():
+            return {"acme.led": lambda led: led.on_read(lambda request: b"on")}
+
+        async def test_led(ble_client):
+            assert (await ble_client.read("led")).raw == b"on"
+        """,
+    )
+    result.assert_outcomes(passed=1)
