@@ -241,16 +241,16 @@ class AttDriver:
             if not work.is_over:
                 self._begin(work)
 
-    def _watch(self) -> None:
+    def _watch(self, due: float = 0.0) -> None:
         """One timer per bearer, set again only when it fires: a timer per request costs more
-        than the request."""
+        than the request. ``due`` is when it was to, and a loop may be a hair too early."""
         self._watchdog = None
         deadline = self.bearer.deadline
         if deadline is None or self._end is not None:
             return
-        now = self._loop.time()
+        now = max(due, self._loop.time())
         if now < deadline:
-            self._watchdog = self._loop.call_at(deadline, self._watch)
+            self._watchdog = self._loop.call_at(deadline, self._watch, deadline)
             return
         request = self.bearer.outstanding or b""
         self.bearer.expire(now)

@@ -135,11 +135,13 @@ class ClientLink:
         if deadline is None or self._confirmation is not None:
             return
         loop = asyncio.get_running_loop()
-        self._confirmation = loop.call_at(deadline, self._confirmation_due)
+        self._confirmation = loop.call_at(deadline, self._confirmation_due, deadline)
 
-    def _confirmation_due(self) -> None:
+    def _confirmation_due(self, deadline: float) -> None:
         self._confirmation = None
-        self.bearer.expire(asyncio.get_running_loop().time())
+        # A loop may call a hair too early. To ask for that hair again and again has no end on
+        # a virtual clock.
+        self.bearer.expire(max(deadline, asyncio.get_running_loop().time()))
         self.watch_confirmation()
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from bletest.link.station import open_station
 from bletest.link.virtual import VirtualLink
 from bletest.uuids import Uuid
 from tests.client.support import in_virtual_time, loop_time, open_bench
+from tests.support.moments import before_a_hair
 from tests.support.scripted_peripheral import ADDRESS, ScriptedPeripheral
 
 BATTERY_LEVEL = str(Uuid(0x2A19))
@@ -135,6 +136,16 @@ async def test_a_request_without_response_ends_after_30_s_and_the_bearer_with_it
         await client.reconnect()
         assert (await client.read("battery_level")).raw == b"\x64"
     assert "att_timeout" in bench.link_events()
+
+
+@in_virtual_time
+async def test_a_request_without_response_ends_whatever_the_moment():
+    async with open_bench() as bench, bench.client() as client:
+        await client.read("battery_level")
+        bench.device.mute.add(READ)
+        await before_a_hair(30.0)
+        with pytest.raises(NoAnswer):
+            await client.read("battery_level")
 
 
 @in_virtual_time
