@@ -11,6 +11,7 @@ from tests.model.database import CCCD, FEATURES, Attribute, aes_cmac, shortest, 
 from tests.model.table import (
     DEFAULT_MTU,
     GROUPS,
+    INDICATE,
     INVALID_HANDLE,
     INVALID_LENGTH,
     INVALID_OFFSET,
@@ -28,7 +29,7 @@ from tests.model.table import (
     refused,
 )
 from tests.model.table import FEATURES as FEATURE_BITS
-from tests.model.world import Bearer, Client, Outcome, Outcomes, World
+from tests.model.world import Bearer, Change, Client, Outcome, Outcomes, World
 
 Rule = Callable[[World, Bearer, bytes], Outcomes]
 
@@ -275,14 +276,29 @@ def written(
 ) -> list[tuple[int, Outcome]]:
     """(error code or 0, silent outcome) for a value that may be written."""
 
-    def store(value: bytes, world: World) -> None:
-        world.store(world.clients[client], attribute, value)
-
     before = world.value(world.clients[client], attribute)
     return [
-        (code, (None, None if code else partial(store, result)))
+        (code, (None, change))
         for code, result in kept(attribute, before, value)
+        for change in ((None,) if code else stored(world, client, {attribute: result}))
     ]
+
+
+def stored(world: World, client: int, values: dict[Attribute, bytes]) -> list[Change]:
+    """What storing may do: what waits to be indicated may be dropped with the subscription."""
+    ended = [
+        each.of for each, value in values.items() if each.type == CCCD and not value[0] & INDICATE
+    ]
+
+    def store(drop: bool, world: World) -> None:
+        mine = world.clients[client]
+        for attribute, value in values.items():
+            world.store(mine, attribute, value)
+        if drop:
+            mine.indications = [each for each in mine.indications if each[0] not in ended]
+
+    waiting = any(handle in ended for handle, _ in world.clients[client].indications)
+    return [partial(store, drop) for drop in ((False, True) if waiting else (False,))]
 
 
 def write(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
@@ -372,13 +388,14 @@ def execute_write(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
         return ((b"\x19", clear),)
     refusals, results = executed(world, number_of)
 
-    def store(values: dict[Attribute, bytes], world: World) -> None:
+    def then(change: Change, world: World) -> None:
         clear(world)
-        for attribute, value in values.items():
-            world.store(world.clients[number_of], attribute, value)
+        change(world)
 
     return [(error(pdu, handle, code), clear) for handle, code in refusals] + [
-        (b"\x19", partial(store, values)) for values in results
+        (b"\x19", partial(then, change))
+        for values in results
+        for change in stored(world, number_of, values)
     ]
 
 
