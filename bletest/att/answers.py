@@ -90,7 +90,7 @@ def find_by_type_value(bearer: "ServerBearer", pdu: bytes) -> bytes:
     sought = pdu[7:]
     ranges = bytearray()
     for attribute in bearer.server.table.of_type(Uuid.from_bytes(pdu[5:7]), start, end):
-        if bearer.stored(attribute) == sought and _read_refusal(bearer, attribute) is None:
+        if bearer.stored(attribute) == sought and _may_be_compared(bearer, attribute):
             ranges += attribute.handle.to_bytes(2, "little")
             ranges += attribute.group_end.to_bytes(2, "little")
             if 1 + len(ranges) + 4 > bearer.mtu:
@@ -324,20 +324,39 @@ def _range(pdu: bytes, well_formed: bool) -> tuple[int, int]:
     return start, end
 
 
-def _read_refusal(bearer: "ServerBearer", attribute: Attribute) -> ErrorCode | None:
+def _may_be_compared(bearer: "ServerBearer", attribute: Attribute) -> bool:
+    """Whether the client may read a value. Nobody is asked to authorize a guess."""
     if attribute.read is None:
-        return ErrorCode.READ_NOT_PERMITTED
-    return _security_refusal(bearer, attribute.read)
+        return False
+    return attribute.read is OPEN or refusal(attribute.read, bearer.security) is None
 
 
-def _security_refusal(bearer: "ServerBearer", access: Access) -> ErrorCode | None:
-    return None if access is OPEN else refusal(access, bearer.security)
+def _check_security(bearer: "ServerBearer", attribute: Attribute, access: Access) -> None:
+    if access is OPEN:
+        return
+    code = refusal(access, bearer.security)
+    if code is None:
+        return
+    if code is ErrorCode.INSUFFICIENT_AUTHORIZATION and _is_authorized_now(bearer, attribute):
+        return
+    raise Refusal(attribute.handle, code)
+
+
+def _is_authorized_now(bearer: "ServerBearer", attribute: Attribute) -> bool:
+    authorize = bearer.server.authorize
+    if authorize is None:
+        return False
+    try:
+        return authorize(bearer.identity, attribute)
+    except Exception as error:  # it is a handler like any other: told, and answered
+        bearer.failed(attribute, error)
+        return False
 
 
 def _check_read(bearer: "ServerBearer", attribute: Attribute) -> None:
-    code = _read_refusal(bearer, attribute)
-    if code is not None:
-        raise Refusal(attribute.handle, code)
+    if attribute.read is None:
+        raise Refusal(attribute.handle, ErrorCode.READ_NOT_PERMITTED)
+    _check_security(bearer, attribute, attribute.read)
 
 
 def _check_write(bearer: "ServerBearer", attribute: Attribute, operation: WriteOperation) -> None:
@@ -349,9 +368,7 @@ def _check_write(bearer: "ServerBearer", attribute: Attribute, operation: WriteO
     }[operation]
     if attribute.write is None or not allowed:
         raise Refusal(attribute.handle, ErrorCode.WRITE_NOT_PERMITTED)
-    code = _security_refusal(bearer, attribute.write)
-    if code is not None:
-        raise Refusal(attribute.handle, code)
+    _check_security(bearer, attribute, attribute.write)
 
 
 def _value_of(bearer: "ServerBearer", attribute: Attribute, opcode: int, offset: int = 0) -> _Value:

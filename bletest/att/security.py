@@ -23,6 +23,12 @@ def refusal(access: Access, security: LinkSecurity) -> ErrorCode | None:
             return ErrorCode.INSUFFICIENT_AUTHENTICATION
         if security.key_size < access.key_size:
             return ErrorCode.ENCRYPTION_KEY_SIZE_TOO_SHORT
-    if access.authorized and not security.authorized:
+    if access.authorized and not (security.authorized and _is_fresh(access, security)):
         return ErrorCode.INSUFFICIENT_AUTHORIZATION
     return None
+
+
+def _is_fresh(access: Access, security: LinkSecurity) -> bool:
+    if access.fresh is None:
+        return True
+    return security.consent_age is not None and security.consent_age() <= access.fresh

@@ -27,8 +27,9 @@ class Server:
     the call that causes it and before its response is out. ``verify_signature(identity,
     message, signature)`` judges a Signed Write Command: ``message`` is everything before the 12
     octets of ``signature``; without it, none is accepted. ``prepare_queue_limit`` is the number
-    of prepared writes a client may have. ``aes_cmac(message, key)`` is RFC 4493: with it the
-    server keeps the Database Hash right, where its table has one.
+    of prepared writes a client may have. ``authorize(identity, attribute)`` is asked where
+    nothing but consent is missing; True lets that one operation pass. ``aes_cmac(message, key)``
+    is RFC 4493: with it the server keeps the Database Hash right, where its table has one.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Server:
         mtu: int = MAX_MTU,
         on_event: Callable[[ServerEvent], None] | None = None,
         verify_signature: Callable[[str, bytes, bytes], bool] | None = None,
+        authorize: Callable[[str, Attribute], bool] | None = None,
         prepare_queue_limit: int = 64,
         aes_cmac: Callable[[bytes, bytes], bytes] | None = None,
     ) -> None:
@@ -47,6 +49,7 @@ class Server:
         self.mtu = mtu
         self.on_event = on_event
         self.verify_signature = verify_signature
+        self.authorize = authorize
         self.prepare_queue_limit = prepare_queue_limit
         self._aes_cmac = aes_cmac
         self._clients: dict[str, ClientState] = {}

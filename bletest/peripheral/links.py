@@ -86,6 +86,12 @@ class ClientLink:
             self._bonds.keep(self.identity, bond)
             self.security.bonded = True
 
+    def authorize(self, now: Callable[[], float]) -> None:
+        """Somebody consents to what the client does, at this moment; ``now`` is in seconds."""
+        since = now()
+        self.security.authorized = True
+        self.security.consent_age = lambda: now() - since
+
     # Timers
 
     def start_schedule(self, path: str, every: float, send: Callable[[int], None]) -> None:

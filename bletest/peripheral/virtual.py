@@ -31,6 +31,7 @@ from bletest.peripheral.behaviours import (
 )
 from bletest.peripheral.changes import ChangesDatabase
 from bletest.peripheral.characteristic import ServerCharacteristic
+from bletest.peripheral.consent import TakesConsent
 from bletest.peripheral.descriptor import Descriptors
 from bletest.peripheral.enhanced import enhanced_bearers
 from bletest.peripheral.faults import Saboteur
@@ -61,7 +62,7 @@ GOODBYE = 2.0
 """Seconds that ending advertising and links may take."""
 
 
-class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDatabase):
+class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDatabase, TakesConsent):
     """A device as its profile describes it, on the virtual air or on a real controller.
 
     ``peripheral["body_sensor_location"]`` is a characteristic by id, path or name, or a descriptor.
@@ -106,6 +107,7 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDataba
             mtu=profile.device.mtu,
             on_event=self._on_server_event,
             verify_signature=self._bonds.verify,
+            authorize=self._is_authorized,
             aes_cmac=aes_cmac,
         )
         self.faults = FaultPlan(profile)

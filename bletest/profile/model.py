@@ -230,7 +230,7 @@ class LengthModel(Shape):
 
 
 class AccessModel(Shape):
-    """``read: encrypted`` or ``{access, key_size}``."""
+    """``read: encrypted`` or ``{access, key_size, fresh}``."""
 
     access: Annotated[
         list[Annotated[str, *_word(ACCESS_WORDS, "permission")]],
@@ -238,6 +238,7 @@ class AccessModel(Shape):
         _short(ITEM),
     ] = ["encrypted"]
     key_size: Annotated[int, *_integer(7, 16)] = 7
+    fresh: Seconds | None = None
 
 
 _Length = Annotated[

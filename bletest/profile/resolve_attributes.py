@@ -92,6 +92,12 @@ class AttributeReader:
                 "a key size counts only on an encrypted link",
                 "add `access: encrypted`",
             )
+        if model.fresh is not None and "authorized" not in words:
+            self.shaped.mistake(
+                (*at, key, "fresh"),
+                "only an authorization is more or less fresh",
+                "add `access: authorized`",
+            )
         pairs = self.model.security is not None and self.model.security.pairing
         if encrypted and not pairs and self.shaped.sound((), "security"):
             self.shaped.mistake(
@@ -105,6 +111,7 @@ class AttributeReader:
             secure_connections="secure_connections" in words,
             authorized="authorized" in words,
             key_size=model.key_size,
+            fresh=model.fresh,
         )
 
     def side_effect(

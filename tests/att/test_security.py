@@ -51,5 +51,19 @@ def test_more_security_never_takes_a_right_away():
         assert (refusal(access, PLAIN) is None) == access.open
 
 
+@pytest.mark.parametrize(("age", "code"), [(None, 0x08), (0.0, None), (30.0, None), (30.001, 0x08)])
+def test_a_consent_can_be_too_old(age, code):
+    security = LinkSecurity(authorized=True, consent_age=None if age is None else lambda: age)
+    assert refusal(Access(authorized=True, fresh=30.0), security) == code
+    assert refusal(Access(authorized=True), security) is None
+    security.authorized = False
+    assert refusal(Access(authorized=True, fresh=30.0), security) == 0x08
+
+
+def test_an_access_says_what_it_asks():
+    assert str(Access(authorized=True, fresh=30.0)) == "authorized within 30 s"
+    assert str(Access(encrypted=True, authorized=True)) == "encrypted, authorized"
+
+
 def test_an_access_that_asks_for_secure_connections_is_not_open():
     assert not SC_ONLY.open

@@ -311,6 +311,11 @@ CHARACTERISTICS = {
         "only on an encrypted link",
         "access: encrypted",
     ),
+    "fresh without authorization": (
+        "{uuid: 0xFF01, properties: [write], write: {access: open, fresh: ¦30s}}",
+        "more or less fresh",
+        "access: authorized",
+    ),
     "schedule without property": (
         "{uuid: 0xFF01, properties: [read], value: {uint8: 1}, ¦notify: {every: 1s}}",
         "notifies or indicates",

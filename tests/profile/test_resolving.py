@@ -53,6 +53,7 @@ def test_permissions_default_from_the_properties(
         ("authorized", Access(authorized=True)),
         ("secure_connections", Access(encrypted=True, secure_connections=True)),
         ("[encrypted, authorized]", Access(encrypted=True, authorized=True)),
+        ("{access: authorized, fresh: 2min}", Access(authorized=True, fresh=120.0)),
         ("{key_size: 16}", Access(encrypted=True, key_size=16)),
         (
             "{access: [authenticated, secure_connections], key_size: 16}",

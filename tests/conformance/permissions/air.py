@@ -324,12 +324,17 @@ class Walk:
         if not self.security.kept or self.security.key == KEYS[0]:
             self.security = Security()
             self._enabled.clear()
-        self.security = replace(self.security, encrypted=False)
+        self.security = replace(self.security, encrypted=False, authorized=False)
 
     async def encrypt(self) -> None:
         """Use the key of the bond."""
         await self.central.encrypt()
         self.security = replace(self.security, encrypted=True)
+
+    def authorize(self) -> None:
+        """Somebody at the device consents, until the link ends."""
+        self.vault.device.authorize(*self.vault.device.clients)
+        self.security = replace(self.security, authorized=True)
 
     def lose_bonds(self) -> None:
         """The device forgets its bonds while the link is up."""

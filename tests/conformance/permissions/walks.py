@@ -54,6 +54,17 @@ async def lost(walk: Walk) -> None:
     await walk.look()
 
 
+async def authorized(walk: Walk) -> None:
+    """Consent counts on a plain link and on an encrypted one, and ends with the link."""
+    walk.authorize()
+    await walk.look()
+    await walk.reconnect()
+    await walk.pair("secure_mitm")
+    await walk.look()
+    walk.authorize()
+    await walk.look()
+
+
 async def not_bonding(walk: Walk) -> None:
     """Pairing without a bond is worth something as long as the link."""
     await walk.pair("secure")
@@ -101,6 +112,7 @@ WAYS: dict[str, tuple[bool, Way]] = {
     "10 octets, secure": (True, _short("secure", 10)),
     "15 octets, secure_mitm": (True, _short("secure_mitm", 15)),
     "a bond lost": (True, lost),
+    "authorized": (True, authorized),
     "no bonding, secure": (False, not_bonding),
     "no bonding, legacy_mitm": (False, not_bonding_legacy),
     "a weaker pairing over a stronger": (True, weaker),
