@@ -286,10 +286,16 @@ class WalkModel(Shape):
     seed: Annotated[int, *_integer(0, (1 << 32) - 1)] = 0
 
 
-class ReplayModel(Shape):
-    """Values recorded in a file."""
+_FilePath = Annotated[str, *_read_by(lambda value: scalars.read_text(value, "a path"))]
 
-    csv: Annotated[str, *_read_by(lambda value: scalars.read_text(value, "a path"))]
+
+class ReplayModel(Shape):
+    """Values recorded in a file: a column of a table, or what a device has sent."""
+
+    csv: _FilePath | None = None
+    capture: _FilePath | None = None
+    uuid: CharacteristicUuid | None = None
+    handle: Annotated[int | None, *_integer(1, 0xFFFF)] = None
     of: Annotated[str, *_read_by(scalars.read_text)] = ""
     column: Annotated[str, *_read_by(lambda value: scalars.read_text(value, "a column"))] = ""
     form: Annotated[str, *_word(("number", "hex"), "form of a column"), Field(alias="as")] = (

@@ -428,7 +428,7 @@ class _Resolver:
             return None
         if model.value is not None and common.value is None:
             return None  # the value's own mistake
-        reader = SourceReader(self.shaped, typing, common.value, self._folder, path)
+        reader = SourceReader(self.shaped, typing, common.value, self._folder, path, model.uuid)
         source = reader.read(model.notify.values, model.notify.every)
         if source is None:
             return None

@@ -37,9 +37,8 @@ def read_answers(
         )
     if model.value is not None and common.value is None:
         return None  # the value's own mistake
-    source = SourceReader(shaped, target.typing, common.value, folder, path).read(
-        model.on_read.values, None
-    )
+    reader = SourceReader(shaped, target.typing, common.value, folder, path, model.uuid)
+    source = reader.read(model.on_read.values, None)
     if source is None:
         return None
     check_source(shaped, common.expectation, source, path)

@@ -16,13 +16,14 @@ from bletest.profile.model import (
     SourceModel,
     WalkModel,
 )
-from bletest.profile.recordings import read_column
+from bletest.profile.recordings import read_column, read_sent
 from bletest.profile.resolve_values import ResolvedValue, Typing, resolve_value, top_fields
 from bletest.profile.scalars import read_hex, read_number
 from bletest.profile.shape import Shaped
 from bletest.profile.sources import Constant, Numbers, Ramp, Sequence, ValueSource
-from bletest.profile.tree import Path
+from bletest.profile.tree import Fields, Path, node_at
 from bletest.profile.values import Format
+from bletest.uuids import Uuid
 
 LONGEST_ROUND = 4096
 """Values of one round; all are encoded when the profile is loaded."""
@@ -33,13 +34,17 @@ _KINDS = ("constant", "sequence", "ramp", "sine", "walk", "replay")
 
 @dataclass(frozen=True, slots=True)
 class SourceReader:
-    """Reads the source at ``path``. ``folder`` is where recordings are looked for."""
+    """Reads the source at ``path`` of the characteristic ``uuid``.
+
+    ``folder`` is where recordings are looked for.
+    """
 
     shaped: Shaped
     typing: Typing
     value: ResolvedValue | None
     folder: FilePath | None
     path: Path
+    uuid: Uuid
 
     def read(self, source: SourceModel | None, every: float | None) -> ValueSource | None:
         """Return the source of ``values``; None, with the mistake noted, if that fails.
@@ -162,6 +167,33 @@ class SourceReader:
         return self._numbers("walk", model.of, [*numbers, *numbers[-2:0:-1]], path)
 
     def _replay(self, model: ReplayModel, path: Path) -> Numbers | None:
+        keys = ("uuid", "handle") if model.capture is None else ("of", "column", "as")
+        written = node_at(self.shaped.root, path)
+        strays = [key for key in keys if isinstance(written, Fields) and key in written]
+        if (model.csv is None) is (model.capture is None):
+            self.shaped.mistake(
+                path, "a replay is of one recording", "name it: `csv: …`, or `capture: …`"
+            )
+        elif strays:
+            kind = "table" if model.capture is None else "capture"
+            self.shaped.mistake(
+                (*path, strays[0], KEY), f"`{strays[0]}` is not for a {kind}", "remove it"
+            )
+        elif model.csv is not None:
+            return self._column(model, model.csv, path)
+        elif model.capture is not None:
+            return self._capture(model, model.capture, path)
+        return None
+
+    def _capture(self, model: ReplayModel, name: str, path: Path) -> Numbers | None:
+        try:
+            values = read_sent(self.folder, name, model.uuid or self.uuid, model.handle)
+        except Refusal as refusal:
+            self.shaped.refuse(path if refusal.inner else (*path, "capture"), refusal)
+            return None
+        return Numbers("replay", "", tuple(values))
+
+    def _column(self, model: ReplayModel, name: str, path: Path) -> Numbers | None:
         whole = model.form == "hex"
         if whole and model.of:
             self.shaped.mistake(
@@ -171,7 +203,7 @@ class SourceReader:
         if not whole and not self._can_number(model.of, path):
             return None
         try:
-            cells = read_column(self.folder, model.csv, model.column, model.of)
+            cells = read_column(self.folder, name, model.column, model.of)
         except Refusal as refusal:
             self.shaped.refuse(path if refusal.inner else (*path, "csv"), refusal)
             return None
@@ -273,7 +305,7 @@ def check_source(
             inner = ("values", source.kind)
         shaped.mistake(
             (*path, *inner),
-            "one of these values does not meet `expect`: {wrong}",
+            f"one of these values does not meet `expect`: {wrong}",
             "change one of the two",
         )
         return
