@@ -25,6 +25,9 @@ MOST_AT_ONCE = 5
 CREDITS = 16
 """K-frames that a peer may send before it is given more."""
 
+_MOST_CREDITS = 0xFFFF
+"""K-frames that credits may stand for at a time (4.24)."""
+
 _FIRST_CID, _LAST_CID = 0x0040, 0x007F
 
 Result = l2cap.L2CAP_Credit_Based_Connection_Response.Result
@@ -64,6 +67,13 @@ class EnhancedChannel(l2cap.LeCreditBasedChannel):
         """The peer takes SDUs of so many octets from now on, and K-frames of so many."""
         self.peer_mtu, self.peer_mps = mtu, mps
         self.on_att_mtu_update(min(self.mtu, mtu))
+
+    def on_credits(self, credits: int) -> None:
+        """Take credits; more than there can be close the channel (4.24)."""
+        if self.state != self.State.CONNECTED or self.credits + credits <= _MOST_CREDITS:
+            super().on_credits(credits)
+        else:
+            self.connection.cancel_on_disconnection(self.disconnect())
 
     def write(self, data: bytes) -> None:
         """Send one SDU, at once or when there are credits."""

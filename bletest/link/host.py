@@ -26,6 +26,8 @@ ATT_CID = 0x0004
 SMP_CID = 0x0006
 """The fixed L2CAP channel of the Security Manager on LE."""
 
+_SIGNALLING_OF_BR_EDR = 0x0001
+
 WHOLE_KEY = 16
 """Octets of an encryption key that is not shortened."""
 
@@ -209,6 +211,9 @@ class AttHost(QuickHost):
                 return
         elif cid == SMP_CID and self.observe is not None:
             self.observe("smp", connection.handle, False, pdu)
+        elif cid == _SIGNALLING_OF_BR_EDR:
+            logger.warning("dropped a frame on a channel that LE does not have")
+            return
         try:
             super().on_l2cap_pdu(connection, cid, pdu)
         except _UNPARSABLE:

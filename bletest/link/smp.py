@@ -20,8 +20,10 @@ from bumble.keys import PairingKeys
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.smp import ErrorCode, KeyDistribution, PairingMethod
 
+from bletest.link import smp_order
 from bletest.link.host import AttHost
 from bletest.link.randomness import Randomness
+from bletest.link.smp_attempts import Attempts
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +32,6 @@ TIMEOUT = 30.0
 
 SMALLEST_KEY, LARGEST_KEY = 7, 16
 """Octets of an encryption key (2.3.4)."""
-
-_PAIRING_REQUEST = bytes((smp.CommandCode.PAIRING_REQUEST,))
-_SECURITY_REQUEST = bytes((smp.CommandCode.SECURITY_REQUEST,))
 
 
 class PairingTimedOut(ProtocolError):
@@ -54,7 +53,9 @@ class SecurityManager(smp.Manager):
 
     Unlike bumble's it drops a session that has failed, so that the next attempt on the same
     link is a new one and tells of its end too; it takes another pairing after one that
-    succeeded; and it sends and takes nothing more on a link whose pairing timed out.
+    succeeded; and it sends and takes nothing more on a link whose pairing timed out. It ignores
+    codes that are reserved, and refuses commands of the wrong length. With ``attempts`` it makes
+    who failed to pair with it wait before the next time.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class SecurityManager(smp.Manager):
         super().__init__(device, pairing_config_factory)
         self.randomness = randomness
         self.session_proxy = PairingSession
+        self.attempts: Attempts | None = None
         self._silent: WeakSet[Connection] = WeakSet()
 
     @property
@@ -90,15 +92,35 @@ class SecurityManager(smp.Manager):
 
     def on_smp_pdu(self, connection: Connection, pdu: bytes) -> None:
         """Take one command from the peer."""
-        if connection in self._silent:
+        length = smp_order.LENGTHS.get(pdu[0]) if pdu else None
+        if connection in self._silent or length is None:
             return
-        if pdu[:1] == _PAIRING_REQUEST:
+        is_request = pdu[0] == smp.CommandCode.PAIRING_REQUEST
+        if is_request:
             self._drop_completed(connection)
-        elif connection.handle not in self.sessions and pdu[:1] != _SECURITY_REQUEST:
+        session = self.sessions.get(connection.handle)
+        if session is None and not is_request and pdu[0] != smp.CommandCode.SECURITY_REQUEST:
             # bumble would begin a session with it. It belongs to one that has failed.
             logger.debug("an SMP command of no pairing: %s", pdu.hex())
-            return
-        super().on_smp_pdu(connection, pdu)
+        elif len(pdu) != length or (is_request and not smp_order.has_sound_parameters(pdu)):
+            self._refuse(connection, ErrorCode.INVALID_PARAMETERS)
+        elif is_request and session is None and self._comes_too_early(connection):
+            self._refuse(connection, ErrorCode.REPEATED_ATTEMPTS)
+        else:
+            super().on_smp_pdu(connection, pdu)
+
+    def _refuse(self, connection: Connection, reason: ErrorCode) -> None:
+        session = self.sessions.get(connection.handle)
+        if session is not None:
+            session.send_pairing_failed(reason)
+        else:
+            self.send_command(connection, smp.SMP_Pairing_Failed_Command(reason=reason))
+
+    def _comes_too_early(self, connection: Connection) -> bool:
+        if self.attempts is None:
+            return False
+        now = asyncio.get_running_loop().time()
+        return self.attempts.must_wait(str(connection.peer_address), now)
 
     async def on_pairing(
         self, session: smp.Session, identity_address: Address | None, keys: PairingKeys
@@ -107,6 +129,8 @@ class SecurityManager(smp.Manager):
         if session.is_responder and keys.ltk_central is not None:
             # bumble's responder files both the wrong way round, and finds no bond again.
             keys.ltk_central, keys.ltk_peripheral = keys.ltk_peripheral, keys.ltk_central
+        if self.attempts is not None:
+            self.attempts.succeeded(str(session.connection.peer_address))
         if session.bonding:
             await super().on_pairing(session, identity_address, keys)
         else:  # the keys are for this link; bumble would store them all the same
@@ -120,6 +144,9 @@ class SecurityManager(smp.Manager):
         """Tell of the failure, and forget the session."""
         if self.sessions.get(session.connection.handle) is session:
             cast("PairingSession", session).close()
+        if session.is_responder and self.attempts is not None:
+            now = asyncio.get_running_loop().time()
+            self.attempts.failed(str(session.connection.peer_address), now)
         super().on_pairing_failure(session, reason)
 
     def fall_silent(self, connection: Connection) -> None:
@@ -144,6 +171,9 @@ class PairingSession(smp.Session):
     _timer: asyncio.TimerHandle | None = None
     _peer_key_size = LARGEST_KEY
     _failed = False
+    _asked = False
+    _taken = 0
+    _agreed = False
 
     @property
     def key_size(self) -> int:
@@ -197,7 +227,7 @@ class PairingSession(smp.Session):
         """Return the key that the peer asks for, None if it is not from this pairing."""
         is_unnumbered = not any(rand) and not ediv
         if self.sc:
-            return self._ltk if is_unnumbered else None
+            return self._ltk if is_unnumbered and self._agreed else None
         if not self.completed and is_unnumbered:
             return self._stk
         return self._ltk if (rand, ediv) == (self.ltk_rand, self.ltk_ediv) else None
@@ -214,9 +244,33 @@ class PairingSession(smp.Session):
             self.on_pairing_failure(ErrorCode(command.reason))
 
     def on_smp_command(self, command: smp.SMP_Command) -> None:
-        """Act on a command of the peer."""
+        """Act on a command of the peer, if it is due; what is not ends the pairing (3.5.5)."""
+        if self.completed:
+            return
         self._restart_timer()
-        super().on_smp_command(command)
+        if command.code in smp_order.AT_ANY_TIME or self._is_due(command.code):
+            super().on_smp_command(command)
+        else:
+            self.send_pairing_failed(ErrorCode.UNSPECIFIED_REASON)
+
+    def _is_due(self, code: int) -> bool:
+        if code in smp_order.KEYS:
+            return self._agreed
+        if not hasattr(self, "pres"):
+            first = (
+                smp.CommandCode.PAIRING_RESPONSE
+                if self.is_initiator
+                else smp.CommandCode.PAIRING_REQUEST
+            )
+            # Whether to take up the pairing is decided in a task: only one request is waited for.
+            is_first = code == first and not self._asked
+            self._asked = True
+            return is_first
+        due = smp_order.next_of_phase_2(
+            self.pairing_method, self._taken, sc=self.sc, is_initiator=self.is_initiator
+        )
+        self._taken += 1
+        return code == due
 
     def _restart_timer(self) -> None:
         self._stop_timer()
@@ -333,9 +387,30 @@ class PairingSession(smp.Session):
         """Check the peer's nonce; if it is right there is an STK, and keys to distribute."""
         super().on_smp_pairing_random_command_legacy(command)
         if self._stk is not None:
+            self._agreed = True
             octets = self.manager.randomness.octets("ltk", 26)
             self.ltk, self.ltk_rand = octets[:16], octets[16:24]
             self.ltk_ediv = int.from_bytes(octets[24:], "little")
+
+    def on_smp_pairing_public_key_command(
+        self, command: smp.SMP_Pairing_Public_Key_Command
+    ) -> None:
+        """Take the peer's public key, if it is one, and not our own sent back (2.3.5.6.1)."""
+        is_own = command.public_key_x == self.ecc_key.x[::-1] and not self.manager.debug_mode
+        if is_own or not _is_on_curve(command):
+            self.send_pairing_failed(ErrorCode.DHKEY_CHECK_FAILED)
+        else:
+            super().on_smp_pairing_public_key_command(command)
+
+    def send_pairing_dhkey_check_command(self) -> None:
+        """Send our check. As the responder we have verified the peer's: the key may be used."""
+        self._agreed = True
+        super().send_pairing_dhkey_check_command()
+
+    def on_connection_encryption_change(self) -> None:
+        """The link is encrypted: phase 3 begins, unless that was with an older key."""
+        if self._agreed:
+            super().on_connection_encryption_change()
 
     def distribute_keys(self) -> None:
         """Send the keys of ours that were agreed on, in the order of 3.6.1."""
@@ -361,3 +436,14 @@ class PairingSession(smp.Session):
             self.send_command(smp.SMP_Signing_Information_Command(signature_key=csrk))
         if agreed & KeyDistribution.LINK_KEY:
             self.link_key = self.derive_link_key(self.ltk, self.ct2)
+
+
+_PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+
+
+def _is_on_curve(command: smp.SMP_Pairing_Public_Key_Command) -> bool:
+    """Whether a public key is a point of P-256 (FIPS 186-4, D.1.2.3)."""
+    x = int.from_bytes(command.public_key_x, "little")
+    y = int.from_bytes(command.public_key_y, "little")
+    return x < _PRIME and y < _PRIME and (y * y - x * x * x + 3 * x - _B) % _PRIME == 0
