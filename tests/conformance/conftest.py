@@ -1,23 +1,29 @@
-"""Counts the official cases that passed, and the cells of the matrix of permissions."""
+"""Counts the cases that passed, and the cells of the matrix of permissions."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.conformance.families import FAMILIES
 from tests.conformance.official import catalogue
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print ``conformance: N/97`` if official cases were run at all."""
+    """Print ``conformance: N/97`` and the like, for each family of which a case was run."""
+    counts = {"conformance": len(catalogue())}
+    counts |= {family.name: len(family.carried()) for family in FAMILIES}
 
-    def cases(outcome: str) -> Iterator[pytest.TestReport]:
+    def cases(outcome: str) -> Iterator[tuple[str, str]]:
         for report in terminalreporter.getreports(outcome):
-            if "test_official_gatt_server.py::test_the_emulated_server_passes" in report.nodeid:
-                yield report
+            for name, value in getattr(report, "user_properties", ()):
+                if name in counts and "tests/conformance/" in report.nodeid:
+                    yield name, value
 
-    passed = {value for one in cases("passed") for _, value in one.user_properties}
-    if passed or any(cases("failed")):
-        terminalreporter.write_line(f"conformance: {len(passed)}/{len(catalogue())}")
+    passed, failed = set(cases("passed")), set(cases("failed"))
+    for name, total in counts.items():
+        if any(one == name for one, _ in passed | failed):
+            count = sum(one == name for one, _ in passed - failed)
+            terminalreporter.write_line(f"{name}: {count}/{total}")
     _count_cells(terminalreporter)
 
 

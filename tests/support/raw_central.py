@@ -1,8 +1,10 @@
 """A central made of bumble alone: it sends any ATT PDU and shares no line with our engines."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from bumble import hci, l2cap, smp
 from bumble.controller import Controller
@@ -10,8 +12,6 @@ from bumble.device import Connection, Device
 from bumble.host import Host
 from bumble.keys import MemoryKeyStore
 from bumble.pairing import PairingConfig, PairingDelegate
-
-from bletest.link.virtual import VirtualLink
 
 ATT_CID = 4
 EATT_PSM = 0x27
@@ -57,6 +57,16 @@ class _Pairing(smp.Session):
         super().send_command(command)
 
 
+class Air(Protocol):
+    """What connects controllers: our virtual link, or bumble's."""
+
+    def new_controller(self, name: str) -> Controller:
+        """Return a new controller on this air."""
+
+    def remove_controller(self, controller: Controller) -> None:
+        """Take a controller off this air."""
+
+
 class EnhancedBearer:
     """An enhanced ATT bearer of a raw central."""
 
@@ -95,7 +105,7 @@ class RawCentral:
 
     def __init__(
         self,
-        link: VirtualLink,
+        link: Air,
         peer: str,
         *,
         address: str = "F0:00:00:00:00:01",
@@ -153,7 +163,7 @@ class RawCentral:
 
     async def disconnect(self) -> None:
         """Disconnect if connected."""
-        if self.connection.handle in self.device.connections:
+        if self.is_connected:
             await self.connection.disconnect()
             await asyncio.sleep(0.1)
 
@@ -181,6 +191,34 @@ class RawCentral:
     def _on_att(self, _handle: int, pdu: bytes) -> None:
         queue = self.notifications if pdu[0] in _SERVER_ONLY else self._responses
         queue.put_nowait(pdu)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the link is up."""
+        return self.connection.handle in self.device.connections
+
+    @contextmanager
+    def taking(self, *cids: int) -> Iterator["asyncio.Queue[tuple[int, bytes]]"]:
+        """Take every L2CAP frame on those channels, instead of bumble, as (CID, octets)."""
+        manager: Any = self.device.l2cap_channel_manager
+        taken: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
+        bumbles = manager.on_pdu
+
+        def on_pdu(connection: Connection, cid: int, pdu: bytes) -> None:
+            if cid in cids:
+                taken.put_nowait((cid, pdu))
+            else:
+                bumbles(connection, cid, pdu)
+
+        manager.on_pdu = on_pdu
+        try:
+            yield taken
+        finally:
+            del manager.on_pdu
+
+    def send_frame(self, cid: int, payload: bytes) -> None:
+        """Send any octets on any L2CAP channel."""
+        self.device.send_l2cap_pdu(self.connection.handle, cid, payload)
 
     def send(self, pdu: bytes) -> None:
         """Send any octets on the ATT channel."""

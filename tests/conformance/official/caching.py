@@ -10,11 +10,7 @@ READ_HASH = b"\x08\x01\x00\xff\xff\x2a\x2b"
 
 def change(lab: Lab) -> None:
     """Have the device change its database: a service goes, or comes back at other handles."""
-    lab.changes += 1
-    if lab.changes % 2:
-        lab.device.remove_service("changing")
-    else:
-        lab.device.add_service("changing")
+    lab.change()
 
 
 async def out_of_sync(tester: Tester, request: bytes) -> None:

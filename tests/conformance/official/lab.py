@@ -16,10 +16,11 @@ import yaml
 
 from bletest import profile
 from bletest.contracts.events import Event, Note
+from bletest.link.smp_attempts import Attempts
 from bletest.link.station import open_station
 from bletest.link.virtual import VirtualLink
 from bletest.peripheral.virtual import VirtualPeripheral
-from tests.support.raw_central import CSRK, RawCentral
+from tests.support.raw_central import CSRK, Air, RawCentral
 from tests.support.signing import aes_cmac, signature
 
 DEVICE = Path(__file__).with_name("device.yaml")
@@ -76,7 +77,10 @@ def described(name: str) -> dict[str, Any]:
 def value_of(entry: dict[str, Any]) -> bytes:
     """The value that the file gives a characteristic or descriptor."""
     value = entry["value"]
-    return str(value["text"]).encode() if "text" in value else bytes.fromhex(str(value["hex"]))
+    if "text" in value:
+        return str(value["text"]).encode()
+    octets = value["hex"]  # of which PyYAML makes a number where it can
+    return bytes.fromhex(f"{octets:02d}" if isinstance(octets, int) else octets)
 
 
 def error(request: bytes, handle: int, code: int) -> bytes:
@@ -229,7 +233,7 @@ class Tester(RawCentral):
 class Lab:
     """An emulated device, and testers as needed."""
 
-    def __init__(self, link: VirtualLink, device: VirtualPeripheral, notes: list[str]) -> None:
+    def __init__(self, link: Air, device: Any, notes: list[str]) -> None:
         self.link = link
         self.device = device
         self.notes = notes
@@ -237,13 +241,19 @@ class Lab:
         self._stack = AsyncExitStack()
 
     async def tester(
-        self, number: int = 1, *, key_size: int = 16, discover: bool = True, pair: bool = False
+        self,
+        number: int = 1,
+        *,
+        key_size: int = 16,
+        discover: bool = True,
+        pair: bool = False,
+        address: str | None = None,
     ) -> Tester:
         """Connect a tester of its own address."""
         tester = Tester(
             self.link,
             self.device.address,
-            address=f"F0:00:00:00:00:{number:02X}",
+            address=address or f"F0:00:00:00:00:{number:02X}",
             key_size=key_size,
         )
         await self._stack.enter_async_context(tester)
@@ -253,6 +263,27 @@ class Lab:
             await tester.discover()
         return tester
 
+    def tell(self, name: str, value: bytes) -> None:
+        """Have the device change a value, and tell who has subscribed."""
+        self.device[name].value(value)
+
+    def change(self) -> None:
+        """Have the device change its database: a service goes, or comes back."""
+        self.changes += 1
+        if self.changes % 2:
+            self.device.remove_service("changing")
+        else:
+            self.device.add_service("changing")
+
+    async def dismiss(self) -> None:
+        """Disconnect every tester."""
+        await self._stack.aclose()
+
+    async def still_serves(self) -> None:
+        """A stranger connects, and is served."""
+        stranger = await self.tester(0xEE)
+        assert await stranger.read(stranger.at("read_only")) == b"fixed"
+
     async def __aenter__(self) -> "Lab":
         return self
 
@@ -261,17 +292,18 @@ class Lab:
 
 
 @asynccontextmanager
-async def lab() -> AsyncIterator[Lab]:
+async def lab(description: Path = DEVICE) -> AsyncIterator[Lab]:
     """Switch the device on, and off afterwards."""
     link = VirtualLink(seed=5)
     station = await open_station(link, name="device", address=None, rng=random.Random(5))
+    station.security_manager.attempts = Attempts()
     notes: list[str] = []
 
     def note(event: Event) -> None:
         if isinstance(event, Note):
             notes.append(event.text)
 
-    device = VirtualPeripheral(profile.load(DEVICE), on_event=note)
+    device = VirtualPeripheral(profile.load(description), on_event=note)
     await device.start(station)
     try:
         async with Lab(link, device, notes) as opened:
