@@ -81,6 +81,28 @@ class QuickDevice(Device):
         else:
             Device.host.fset(self, host)  # type: ignore[attr-defined]
 
+    async def get_long_term_key(
+        self, connection_handle: int, rand: bytes, ediv: int
+    ) -> bytes | None:
+        """Return the key that a central asks for by its numbers, None where there is none such.
+
+        bumble's gives the key of a bond for any numbers (Vol 3, Part H, 2.4.4.2).
+        """
+        connection = self.lookup_connection(connection_handle)
+        if connection is None:
+            return None
+        of_pairing = self.smp_manager.get_long_term_key(connection, rand, ediv)
+        if of_pairing is not None or self.keystore is None:
+            return of_pairing
+        keys = await self.keystore.get(str(connection.peer_address))
+        if keys is None:
+            return None
+        is_central = connection.role == hci.Role.CENTRAL
+        key = keys.ltk or (keys.ltk_central if is_central else keys.ltk_peripheral)
+        if key is None or (key.rand or bytes(8), key.ediv or 0) != (rand, ediv):
+            return None
+        return key.value
+
 
 class QuickHost(Host):
     """bumble's host, with its detours left out where nobody could see them.

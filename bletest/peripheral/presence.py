@@ -1,13 +1,18 @@
-"""When an emulated device advertises: while it has room for a client, and is not kept from it."""
+"""When and how an emulated device advertises: while it has room for a client, to whom it may."""
 
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bumble import hci
 from bumble.device import AdvertisingType
 
 if TYPE_CHECKING:
     from bletest.peripheral.virtual import VirtualPeripheral
+
+
+LIMITED = 180.0
+"""Seconds that limited discoverable mode lasts: T_GAP(lim_adv_timeout) (Vol 3, Part C, A)."""
 
 
 class Presence:
@@ -23,6 +28,8 @@ class Presence:
         self._lock = asyncio.Lock()
         self._paused: asyncio.TimerHandle | None = None
         self._window: asyncio.TimerHandle | None = None
+        self._limit: asyncio.TimerHandle | None = None
+        self._target: hci.Address | None = None
 
     async def advertise(self) -> None:
         """Advertise if the device is on and awake and there is room for another client."""
@@ -38,8 +45,11 @@ class Presence:
             if self._paused is not None:
                 return
             advertising = self._peripheral.profile.advertising
+            if advertising.discoverable == "limited":
+                self._begin_limit()
             await station.device.start_advertising(
-                advertising_type=AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE,
+                advertising_type=self._type(),
+                target=self._target,
                 advertising_data=advertising.data,
                 scan_response_data=advertising.scan_response,
                 advertising_interval_min=advertising.interval * 1000,
@@ -76,6 +86,38 @@ class Presence:
         self._window = None
         self._peripheral.spawn(self._stop())
 
+    # What kind of advertising it is
+
+    def _type(self) -> AdvertisingType:
+        advertising = self._peripheral.profile.advertising
+        if self._target is not None:
+            return AdvertisingType.DIRECTED_CONNECTABLE_LOW_DUTY
+        if advertising.connectable:
+            return AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE
+        if advertising.scan_response:
+            return AdvertisingType.UNDIRECTED_SCANNABLE
+        return AdvertisingType.UNDIRECTED
+
+    def _begin_limit(self) -> None:
+        self._end_limit()
+        self._limit = asyncio.get_running_loop().call_later(
+            LIMITED, lambda: self._peripheral.spawn(self._stop())
+        )
+
+    def _end_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+    def aim_at(self, target: hci.Address | None) -> None:
+        """Advertise to one device alone from now on, or with None to everybody again."""
+        self._target = target
+        self._peripheral.spawn(self._begin_again())
+
+    async def _begin_again(self) -> None:
+        await self._stop()
+        await self.advertise()
+
     # Pauses
 
     def pause(self, seconds: float) -> None:
@@ -92,6 +134,7 @@ class Presence:
     def end(self) -> None:
         """The device goes off: forget windows and pauses."""
         self._end_pause()
+        self._end_limit()
         if self._window is not None:
             self._window.cancel()
             self._window = None

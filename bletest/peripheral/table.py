@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from bletest.att.access import OPEN
 from bletest.att.database import AttributeTable, Characteristic, Service
 from bletest.att.handlers import AttributeHandler
-from bletest.profile.spec import CharacteristicSpec, GattSpec, Profile, ServiceSpec
+from bletest.profile.spec import CharacteristicSpec, DeviceSpec, GattSpec, Profile, ServiceSpec
 from bletest.uuids import (
     APPEARANCE,
     CLIENT_SUPPORTED_FEATURES,
@@ -13,6 +13,7 @@ from bletest.uuids import (
     DEVICE_NAME,
     GAP_SERVICE,
     GATT_SERVICE,
+    PREFERRED_PARAMETERS,
     SERVER_SUPPORTED_FEATURES,
     SERVICE_CHANGED,
 )
@@ -34,11 +35,7 @@ def build_table(
     table = AttributeTable()
     described = {service.uuid for service in profile.services}
     if GAP_SERVICE not in described:
-        table.add_service(GAP_SERVICE)
-        table.add_characteristic(DEVICE_NAME, {"read"}, profile.device.name.encode())
-        table.add_characteristic(
-            APPEARANCE, {"read"}, profile.device.appearance.to_bytes(2, "little")
-        )
+        _add_gap_service(table, profile.device)
     if GATT_SERVICE not in described:
         _add_gatt_service(table, profile.device.gatt)
     by_path: dict[str, Characteristic] = {}
@@ -69,6 +66,24 @@ def add_service(
     for characteristic in spec.characteristics:
         by_path[characteristic.path] = _add(table, characteristic, handler_for(characteristic))
     return service
+
+
+def _add_gap_service(table: AttributeTable, device: DeviceSpec) -> None:
+    """Add the GAP service (Vol 3, Part C, 12)."""
+    gap = device.gap
+
+    def properties(of: str) -> set[str]:
+        return {"read", "write"} if of in gap.writable else {"read"}
+
+    table.add_service(GAP_SERVICE)
+    name = device.name.encode()
+    table.add_characteristic(DEVICE_NAME, properties("name"), name, max_length=248)
+    appearance = device.appearance.to_bytes(2, "little")
+    table.add_characteristic(
+        APPEARANCE, properties("appearance"), appearance, min_length=2, max_length=2
+    )
+    if gap.preferred_parameters is not None:
+        table.add_characteristic(PREFERRED_PARAMETERS, {"read"}, gap.preferred_parameters)
 
 
 def _add_gatt_service(table: AttributeTable, gatt: GattSpec) -> None:

@@ -23,6 +23,7 @@ from bletest.faults import FaultPlan
 from bletest.link import enhanced
 from bletest.link.station import Station
 from bletest.link.time_source import clock_of
+from bletest.peripheral.asking import AsksClients
 from bletest.peripheral.behaviours import (
     NO_BEHAVIOURS,
     Behaviour,
@@ -62,7 +63,9 @@ GOODBYE = 2.0
 """Seconds that ending advertising and links may take."""
 
 
-class VirtualPeripheral(RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDatabase, TakesConsent):
+class VirtualPeripheral(
+    RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDatabase, TakesConsent, AsksClients
+):
     """A device as its profile describes it, on the virtual air or on a real controller.
 
     ``peripheral["body_sensor_location"]`` is a characteristic by id, path or name, or a descriptor.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bletest.profile.expectation import WindowExpectation
 from bletest.profile.mistakes import Refusal
-from bletest.profile.model import AdvertisedModel, ProfileModel
-from bletest.profile.spec import AdvertisingSpec
+from bletest.profile.model import AdvertisedModel, GapModel, ProfileModel
+from bletest.profile.spec import AdvertisingSpec, GapSpec
 from bletest.uuids import Uuid
 
 MAXIMUM_OCTETS = 31
@@ -19,7 +19,8 @@ _TX_POWER = 0x0A
 _SERVICE_DATA = {2: 0x16, 4: 0x20, 16: 0x21}
 _APPEARANCE = 0x19
 _MANUFACTURER_DATA = 0xFF
-_GENERAL_DISCOVERABLE_LE_ONLY = 0x06
+_DISCOVERABLE = {"general": 0x02, "limited": 0x01, "none": 0x00}
+_LE_ONLY = 0x04
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,10 @@ def advertising_spec(model: ProfileModel) -> AdvertisingSpec:
 
     first = Advertised(
         (
-            ("flags", _structure(_FLAGS, bytes([_GENERAL_DISCOVERABLE_LE_ONLY]))),
+            (
+                "flags",
+                _structure(_FLAGS, bytes([_LE_ONLY | _DISCOVERABLE[advertising.discoverable]])),
+            ),
             *_structures(advertising, None if in_response else carried, appearance),
         )
     )
@@ -70,6 +74,8 @@ def advertising_spec(model: ProfileModel) -> AdvertisingSpec:
     _demand_room(second, "the scan response", ("scan_response",))
     return AdvertisingSpec(
         interval=advertising.interval,
+        connectable=advertising.connectable,
+        discoverable=advertising.discoverable,
         name=carried,
         services=(*advertising.services, *(response.services if response else ())),
         manufacturer_data={
@@ -85,6 +91,24 @@ def advertising_spec(model: ProfileModel) -> AdvertisingSpec:
         window=None
         if advertising.window is None
         else WindowExpectation(advertising.window.length, frozenset(advertising.window.after)),
+    )
+
+
+def gap_spec(model: GapModel) -> GapSpec:
+    """Lay out what the GAP service has."""
+    preferred = model.preferred_parameters
+    return GapSpec(
+        writable=frozenset(model.writable),
+        preferred_parameters=None
+        if preferred is None
+        else b"".join(
+            number.to_bytes(2, "little")
+            for number in (
+                *(round(one / 0.00125) for one in sorted(preferred.interval)),
+                preferred.latency,
+                round(preferred.supervision_timeout / 0.01),
+            )
+        ),
     )
 
 
@@ -124,6 +148,8 @@ def _structures(
         yield "tx_power", _structure(_TX_POWER, model.tx_power.to_bytes(1, "little", signed=True))
     if model.appearance:
         yield "appearance", _structure(_APPEARANCE, appearance.to_bytes(2, "little"))
+    for kind, data in model.structures.items():
+        yield "structures", _structure(kind, data)
     if name is not None:
         yield "name", _structure(_COMPLETE_NAME, name.encode())
 

@@ -186,7 +186,8 @@ class AdvertisingExpectation:
     """What advertising data and scan response together must carry.
 
     ``name`` is None where the profile promises none. ``interval`` is in seconds; ``window`` is
-    when the device advertises at all, None for always.
+    when the device advertises at all, None for always. Where it is not ``connectable``, nothing
+    but the advertising can be judged.
     """
 
     interval: float
@@ -196,6 +197,7 @@ class AdvertisingExpectation:
     service_data: Mapping[Uuid, bytes]
     tx_power: int | None
     window: WindowExpectation | None = None
+    connectable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ IO_CAPABILITIES = (
     "keyboard_display",
 )
 OCCASIONS = ("power_on", "disconnect")
+DISCOVERABLE = ("general", "limited", "none")
 SIDE_EFFECTS = ("none", "stores", "actuates", "resets", "wears", "irreversible")
 
 SHORT_FORMS = "x-short-forms"
@@ -195,6 +196,7 @@ DescriptorUuid = Annotated[Uuid, *_uuid(UuidKind.DESCRIPTOR)]
 Property = Annotated[str, *_word(PROPERTIES, "property")]
 DescriptorProperty = Annotated[str, *_word(("read", "write"), "property of a descriptor")]
 CompanyId = Annotated[int, *_integer(0, 0xFFFF)]
+AdType = Annotated[int, *_integer(0x02, 0xFF)]
 Value = Annotated[
     Any,
     WithJsonSchema(
@@ -481,6 +483,21 @@ class GattModel(Shape):
     eatt: Boolean = False
 
 
+class PreferredParametersModel(Shape):
+    """The connection parameters that the device would like to have."""
+
+    interval: Annotated[list[Seconds], Field(min_length=2, max_length=2)]
+    latency: Annotated[int, *_integer(0, 499)] = 0
+    supervision_timeout: Seconds = 5.0
+
+
+class GapModel(Shape):
+    """What the GAP service has beside name and appearance."""
+
+    writable: list[Annotated[str, *_word(("name", "appearance"), "writable characteristic")]] = []
+    preferred_parameters: PreferredParametersModel | None = None
+
+
 class DeviceModel(Shape):
     """The device as such."""
 
@@ -489,6 +506,7 @@ class DeviceModel(Shape):
     mtu: Annotated[int, *_integer(23, 517)] = 247
     connections: Annotated[int, *_integer(1, 20)] = 1
     address: Annotated[str | None, *_read_by(scalars.read_address, type="string")] = None
+    gap: GapModel = GapModel()
     gatt: GattModel = GattModel()
     advertise_while_connected: Boolean = True
     behaviour: Behaviour | None = None
@@ -503,6 +521,7 @@ class AdvertisedModel(Shape):
     service_data: dict[ServiceUuid, Octets] = {}
     tx_power: Annotated[int | None, *_integer(-127, 127)] = None
     appearance: Boolean = False
+    structures: dict[AdType, Octets] = {}
 
 
 class WindowModel(Shape):
@@ -520,6 +539,8 @@ class AdvertisingModel(AdvertisedModel):
     """What the device advertises."""
 
     interval: Seconds = 0.1
+    discoverable: Annotated[str, *_word(DISCOVERABLE, "discoverable mode")] = "general"
+    connectable: Boolean = True
     scan_response: AdvertisedModel | None = None
     window: Annotated[
         WindowModel | None,

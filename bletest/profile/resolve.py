@@ -7,7 +7,7 @@ part that had to be cut out is not judged.
 from collections.abc import Callable
 from pathlib import Path as FilePath
 
-from bletest.profile.advertising import advertising_spec
+from bletest.profile.advertising import advertising_spec, gap_spec
 from bletest.profile.expectation import (
     AdvertisingExpectation,
     CharacteristicExpectation,
@@ -121,6 +121,7 @@ class _Resolver:
             advertise_while_connected=model.device.advertise_while_connected,
             gatt=self._gatt(),
             behaviour=read_behaviour(self.shaped, model.device.behaviour, ("device", "behaviour")),
+            gap=gap_spec(model.device.gap),
         )
         expectation_ = DeviceExpectation(
             name=model.name,
@@ -138,6 +139,7 @@ class _Resolver:
                 service_data=advertising.service_data,
                 tx_power=advertising.tx_power,
                 window=advertising.window,
+                connectable=advertising.connectable,
             ),
             services=tuple(expected),
             state=self.states.variables,

@@ -48,15 +48,27 @@ class BehaviourSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class GapSpec:
+    """What the device's GAP service has beside name and appearance (Part C, 12).
+
+    ``writable`` are those of ``name`` and ``appearance`` that clients may write.
+    ``preferred_parameters`` is the value of that characteristic, 8 octets; None: it has none.
+    """
+
+    writable: frozenset[str] = frozenset()
+    preferred_parameters: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceSpec:
     """The device as such.
 
     ``name`` is the GAP Device Name and ``appearance`` the GAP Appearance (16 bits). ``mtu`` is
     the ATT_MTU the device offers, 23 to 517 octets; ``connections`` the number of links it
     serves at a time, ``advertise_while_connected`` whether it advertises on while it has one and
-    could have another. ``gatt`` is what its GATT service has; ``behaviour`` Python of the user's
-    that makes up the rest. ``address`` is a static random or
-    public address written ``C0:11:22:33:44:55``, None for a fresh one.
+    could have another. ``gatt`` and ``gap`` are what those services have; ``behaviour`` Python of
+    the user's that makes up the rest. ``address`` is a static random or public address written
+    ``C0:11:22:33:44:55``, None for a fresh one.
     """
 
     name: str
@@ -67,16 +79,20 @@ class DeviceSpec:
     advertise_while_connected: bool = True
     gatt: GattSpec = GattSpec()
     behaviour: BehaviourSpec | None = None
+    gap: GapSpec = GapSpec()
 
 
 @dataclass(frozen=True, slots=True)
 class AdvertisingSpec:
     """What the device advertises.
 
-    ``interval`` is in seconds. ``name`` is the local name of the advertisement, None where it
-    carries none. ``window`` is when it advertises at all, None for always. ``data`` and
-    ``scan_response`` are the finished octets, at most 31 each, flags included (Supplement to
-    the Core Specification, Part A); the other fields say what they hold together.
+    ``interval`` is in seconds. ``connectable`` says whether clients can connect; a device that
+    cannot be connected is still scannable where it has a scan response. ``discoverable`` is the
+    mode of Vol 3, Part C, 9.2 in a word, ``limited`` ending after 180 s; ``window`` is when it
+    advertises at all, None for always. ``name`` is the local name of the advertisement, None
+    where it carries none. ``data`` and ``scan_response`` are the finished octets, at most 31
+    each, flags included (Supplement to the Core Specification, Part A); the other fields say
+    what they hold together.
     """
 
     interval: float
@@ -88,6 +104,8 @@ class AdvertisingSpec:
     data: bytes
     scan_response: bytes
     window: WindowExpectation | None = None
+    connectable: bool = True
+    discoverable: str = "general"
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,8 @@ async def ble_connect(
     from bletest.evidence.naming import attribute_names
     from bletest.evidence.narration import NarratingClient
 
+    if not ble_device.expectation.advertising.connectable:
+        pytest.skip("nobody can connect: the profile says `advertising.connectable: false`")
     keeper = request.config.stash[STATE].keeper
     async with AsyncExitStack() as stack:
 
