@@ -1,6 +1,8 @@
 """The families of cases beside the GATT server's, in the order of the page."""
 
 from tests.conformance.family import Family
+from tests.conformance.gap import GAP
 from tests.conformance.robustness import ROBUSTNESS
+from tests.conformance.security_manager import SM
 
-FAMILIES: tuple[Family, ...] = (ROBUSTNESS,)
+FAMILIES: tuple[Family, ...] = (ROBUSTNESS, GAP, SM)

@@ -26,6 +26,7 @@ ENC_KEY, ID_KEY, SIGN_KEY = 0x01, 0x02, 0x04
 
 CURVE = ec.SECP256R1()
 PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
+OWN_IRK = bytes(range(0x50, 0x60))
 NONCE = bytes(range(0x20, 0x30))
 
 
@@ -301,6 +302,10 @@ class RawPairing:
             keys[code] = await self.expect(code, size)
         return keys
 
+    def private_address(self, prand: bytes) -> bytes:
+        """A resolvable private address of the IRK that we distribute (2.2.2)."""
+        return _aes(OWN_IRK, prand + bytes(13))[:3] + prand
+
     def give_keys(self, signature_key: bytes = bytes(range(0xA0, 0xB0))) -> None:
         """Distribute the keys of ours that were agreed on."""
         agreed = self.response[5]
@@ -308,7 +313,7 @@ class RawPairing:
             self.send(bytes((LTK,)) + bytes(range(1, 17)))
             self.send(bytes((EDIV_RAND,)) + b"\x34\x12" + bytes(range(8)))
         if agreed & ID_KEY:
-            self.send(bytes((IRK,)) + bytes(range(0x50, 0x60)))
+            self.send(bytes((IRK,)) + OWN_IRK)
             self.send(bytes((ADDRESS, 1)) + self._ia[:6])
         if agreed & SIGN_KEY:
             self.send(bytes((SIGNATURE_KEY,)) + signature_key)
