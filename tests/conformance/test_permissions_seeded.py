@@ -9,7 +9,10 @@ from bletest.att.access import LinkSecurity
 from bletest.att.bearer import ServerBearer
 from bletest.att.codes import ErrorCode
 from bletest.att.security import refusal
-from tests.conformance.permissions import engine
+from bletest.att.server import Server
+from bletest.link.host import AttHost
+from bletest.peripheral.links import ClientLink
+from tests.conformance.permissions import engine, walks
 from tests.conformance.permissions.engine import Bench
 
 READS = ("Read", "Read Multiple, last")
@@ -233,3 +236,43 @@ def test_a_wrong_engine_is_found(seed, names, monkeypatch):
     seed(monkeypatch)
     bench = Bench(thin=5)
     assert all(bench.run(name).wrong for name in names)
+
+
+# On the air
+
+
+def enhanced_bearers_are_opened_for_good(monkeypatch):
+    right = Server.connect
+
+    def connect(server, identity, security, **more):
+        return right(server, identity, copy(security) if more.get("enhanced") else security, **more)
+
+    monkeypatch.setattr(Server, "connect", connect)
+
+
+def every_key_is_whole(monkeypatch):
+    monkeypatch.setattr(AttHost, "remember_key_size", lambda _host, _key, _size: None)
+
+
+def a_link_comes_back_as_it_was(monkeypatch):
+    right = ClientLink.__init__
+
+    def remembering(link, identity, connection, bonds, *more):
+        right(link, identity, connection, bonds, *more)
+        link.security.encrypted = identity in bonds
+
+    monkeypatch.setattr(ClientLink, "__init__", remembering)
+
+
+@pytest.mark.parametrize(
+    ("seed", "way"),
+    [
+        (enhanced_bearers_are_opened_for_good, "a weaker pairing over a stronger"),
+        (every_key_is_whole, "a legacy bond of 7 octets"),
+        (a_link_comes_back_as_it_was, "legacy bond"),
+    ],
+)
+def test_a_wrong_device_is_found_on_the_air(seed, way, monkeypatch):
+    seed(monkeypatch)
+    outcome, _ = walks.run(way)
+    assert outcome.wrong

@@ -42,8 +42,8 @@ one in use. A dash says that the request succeeds.
 {codes}
 
 * Before that stands the permission itself: {permission}.
-* After it a key that is too short, 0x{key_size:02X}, and consent that is missing,
-  0x{authorization:02X}.
+* After it a key that is too short, 0x{key_size:02X}, and consent that is missing, or older than
+  `fresh` says, 0x{authorization:02X}.
 * The specification leaves open which of a weak pairing, a short key and missing consent is told
   first where several are true of an encrypted link. Of the {pairs:,} pairs of permission and state
   {open_questions} are of that kind; there the order is ours.

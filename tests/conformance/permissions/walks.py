@@ -29,7 +29,6 @@ def _short(key: str, size: int) -> Way:
     async def way(walk: Walk) -> None:
         """Pair with a short key; it is as short when it comes out of the bond."""
         await walk.pair(key, size)
-        await walk.look()
         await walk.reconnect()
         await walk.encrypt()
         await walk.look()
@@ -67,7 +66,7 @@ async def authorized(walk: Walk) -> None:
 
 async def not_bonding(walk: Walk) -> None:
     """Pairing without a bond is worth something as long as the link."""
-    await walk.pair("secure")
+    await walk.pair("secure", 9)
     await walk.look()
     await walk.reconnect()
     await walk.look()
@@ -108,9 +107,9 @@ async def stronger(walk: Walk) -> None:
 WAYS: dict[str, tuple[bool, Way]] = {
     "a stranger": (True, stranger),
     **{f"{key} bond": (True, _bonded(key)) for key in KEYS[1:]},
-    "7 octets, legacy": (True, _short("legacy", 7)),
-    "10 octets, secure": (True, _short("secure", 10)),
-    "15 octets, secure_mitm": (True, _short("secure_mitm", 15)),
+    "a legacy bond of 7 octets": (True, _short("legacy", 7)),
+    "a secure bond of 10 octets": (True, _short("secure", 10)),
+    "a secure_mitm bond of 15 octets": (True, _short("secure_mitm", 15)),
     "a bond lost": (True, lost),
     "authorized": (True, authorized),
     "no bonding, secure": (False, not_bonding),
