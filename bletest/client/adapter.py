@@ -240,6 +240,18 @@ class BumbleAdapter:
         # Pairing tells the identity behind a resolvable address; keys are kept under that.
         self._identities[link.address] = link.connection.peer_address.to_string(False)
 
+    async def is_authenticated(self, link: ClientLink) -> bool:
+        """Return whether ``link`` is encrypted with a key that was made against a MITM."""
+        return link.is_encrypted and await security.is_authenticated(self.device, link.connection)
+
+    async def rssi(self, link: ClientLink) -> int:
+        """Return the RSSI of a link in dBm (Vol 4, Part E, 7.5.4)."""
+        if not link.is_up:
+            raise link.error()
+        command = hci.HCI_Read_RSSI_Command(handle=link.connection.handle)
+        answer = await self._command("read the RSSI", self.host.send_sync_command(command))
+        return int(answer.rssi)
+
     async def unpair(self, address: str) -> None:
         """Forget the keys of ``address``; an encrypted link with it ends.
 

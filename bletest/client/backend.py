@@ -12,7 +12,8 @@ or as ``via``::
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from bleak.args import SizedBuffer
@@ -139,6 +140,7 @@ class RawPort:
     def __init__(self) -> None:
         self.link: ClientLink | None = None
         self.adapter: BumbleAdapter | None = None
+        self.rediscover: Callable[[], Awaitable[None]] | None = None
 
     @property
     def is_encrypted(self) -> bool:
@@ -173,6 +175,12 @@ class RawPort:
             raise link.error()
         await link.acquit_adapter()
         return link.driver.take_unasked()
+
+    async def discover(self) -> None:
+        """Discover the database again; bleak's ``services`` are the new ones then."""
+        self._up()
+        assert self.rediscover is not None  # it came with the link
+        await self.rediscover()
 
     async def acquit_adapter(self) -> None:
         """Raise if it is the adapter's fault that nothing comes from the device."""
@@ -406,6 +414,7 @@ class BumbleClient(BaseBleakClient):
         if self._port is not None:
             self._port.link = link
             self._port.adapter = self._adapter
+            self._port.rediscover = partial(self._discover, link)
 
     async def _discover(self, link: ClientLink) -> None:
         services, extended = await link.discover()

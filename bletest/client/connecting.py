@@ -39,13 +39,15 @@ def make_client(
     timeout: float = 30.0,
     pair: bool = False,
     around: Around | None = None,
+    address_type: str | None = None,
 ) -> GattClient:
     """Return a client that is not connected yet: ``async with`` or ``connect()`` does that.
 
     ``adapter`` None is the operating system's, through bleak. ``target`` is what a scan found,
     or an address. ``capabilities`` come on top of what an adapter of ours has; ``timeout`` is
-    in seconds and for connecting; ``pair`` encrypts the link before discovery.
-    ``around`` is what is known of the device beside the link.
+    in seconds and for connecting; ``pair`` encrypts the link before discovery. ``around`` is what
+    is known of the device beside the link. ``address_type`` (``"public"`` or ``"random"``) helps
+    an adapter of ours where the device was not scanned for.
     """
     if isinstance(target, Found):
         advertisement = advertisement or target.advertisement
@@ -64,7 +66,7 @@ def make_client(
     from bletest.client.backend import BumbleClient, RawPort  # bumble only where it is needed
 
     port = RawPort()
-    options: dict[str, Any] = {"port": port}
+    options: dict[str, Any] = {"port": port, "address_type": address_type}
     return GattClient(
         BleakClient(
             target,

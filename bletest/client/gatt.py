@@ -2,8 +2,9 @@
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
@@ -15,7 +16,7 @@ from bletest.client.discovered import Discovered
 from bletest.client.errors import BLEAK_ERRORS, reraise
 from bletest.client.names import AttributeNames, NamedCharacteristic, NamedDescriptor
 from bletest.client.raw import RawAtt, Unasked
-from bletest.client.subscriptions import NotificationQueue
+from bletest.client.subscriptions import Listener, NotificationQueue, Taker
 from bletest.contracts.advertisements import Advertisement
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.client import Attempts, CharacteristicName, Client, DescriptorName, Reading
@@ -212,6 +213,16 @@ class GattClient:
             await self._around.wake()
         await self.connect()
 
+    async def discover(self) -> None:
+        """Discover the database again, on the link that is up; subscriptions go on.
+
+        Needs ``raw_att``: other adapters discover when they connect, and at no other time.
+        """
+        raw = self._raw("discover on a link that is up")
+        await self.do("discover", "", raw.discover())
+        self._names = None
+        self._discovered = Discovered(self.bleak.services)
+
     async def read(self, characteristic: CharacteristicName) -> Reading:
         """Read the whole value; raises what the device or the link is to blame for."""
         named = self.names.characteristic(characteristic)
@@ -256,6 +267,22 @@ class GattClient:
                 await self._leave(named, queue)
             raise
         await self._leave(named, queue)
+
+    async def listen(
+        self,
+        characteristic: CharacteristicName,
+        on_reading: Callable[[Reading], object],
+        on_end: Callable[[BletestError], object] = lambda _: None,
+    ) -> Callable[[], Awaitable[None]]:
+        """Subscribe until what is returned is called and awaited; nothing is kept.
+
+        ``on_reading`` is called for each value as it comes, ``on_end`` if the link ends before.
+        Both run on the loop and must not wait; what they raise is logged there.
+        """
+        named = self.names.characteristic(characteristic)
+        listener = Listener(on_reading, on_end)
+        await self.do("subscribe", named.path, self.subscribe_now(named, listener))
+        return partial(self._leave, named, listener)
 
     async def exchange(self, pdu: bytes, *, within: float = 30.0) -> bytes | None:
         """Send any ATT PDU and return the next response PDU, None for silence."""
@@ -350,9 +377,7 @@ class GattClient:
             return
         await self.bleak.write_gatt_descriptor(self._discovery.descriptor(named.found), value)
 
-    async def subscribe_now(
-        self, named: NamedCharacteristic, queue: NotificationQueue | None
-    ) -> None:
+    async def subscribe_now(self, named: NamedCharacteristic, queue: Taker | None) -> None:
         """Enable notifications if they are not; ``queue`` None keeps them enabled by hand."""
         self._check_link()
         if not named.found.properties & {"notify", "indicate"}:
@@ -384,7 +409,7 @@ class GattClient:
                 del self._channels[named.path]
             await self.bleak.stop_notify(self._characteristic(named))
 
-    async def _leave(self, named: NamedCharacteristic, queue: NotificationQueue) -> None:
+    async def _leave(self, named: NamedCharacteristic, queue: Taker) -> None:
         async with self._subscribing:
             channel = self._channels.get(named.path)
             if channel is None or queue not in channel.queues:
@@ -443,7 +468,7 @@ class _Channel:
     """One characteristic that is subscribed to on the air, and who listens."""
 
     def __init__(self, client: GattClient, named: NamedCharacteristic) -> None:
-        self.queues: list[NotificationQueue] = []
+        self.queues: list[Taker] = []
         self.by_hand = False
         self._client = client
         self._named = named

@@ -45,6 +45,9 @@ class RawAtt(Protocol):
     async def unasked(self, *, within: float) -> list[Unasked]:
         """Wait ``within`` seconds; return what nobody listened for on this link, each once."""
 
+    async def discover(self) -> None:
+        """Discover the database again; bleak's ``services`` are the new ones then."""
+
     async def acquit_adapter(self) -> None:
         """Raise :class:`~bletest.errors.BenchTrouble` if the adapter is why nothing comes."""
 

@@ -64,6 +64,13 @@ async def bond(device: Device, connection: Connection) -> PairingKeys | None:
     return keys if keys is not None and (keys.ltk or keys.ltk_central) else None
 
 
+async def is_authenticated(device: Device, connection: Connection) -> bool:
+    """Return whether the stored key of the device at the other end was made against a MITM."""
+    keys = await bond(device, connection)
+    key = (keys.ltk or keys.ltk_central) if keys is not None else None
+    return key is not None and bool(key.authenticated)
+
+
 async def forget(device: Device, address: str) -> bool:
     """Delete the keys of ``address`` (of either type) and say whether there were any."""
     keystore = device.keystore

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 from bletest.contracts.client import Reading
 from bletest.errors import (
@@ -14,6 +16,32 @@ from bletest.errors import (
 )
 
 _SHOWN_GAPS = 8
+
+
+class Taker(Protocol):
+    """Who takes what comes of a subscription."""
+
+    def put(self, reading: Reading) -> None:
+        """Take a value."""
+
+    def end(self, reason: BletestError) -> None:
+        """The link is gone: nothing more will come."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listener:
+    """Passes on what comes of a subscription, and keeps nothing."""
+
+    on_reading: Callable[[Reading], object]
+    on_end: Callable[[BletestError], object]
+
+    def put(self, reading: Reading) -> None:
+        """Pass a value on."""
+        self.on_reading(reading)
+
+    def end(self, reason: BletestError) -> None:
+        """Pass the end on."""
+        self.on_end(reason)
 
 
 class NotificationQueue:
