@@ -1,58 +1,70 @@
 """Devices on the air of this process, for scripts and for a Python prompt."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from typing import Self, TypeVar
 
 from bletest import profile
 from bletest.compat.engine import Engine
-from bletest.link.station import open_station
+from bletest.link.station import Station, open_station
 from bletest.peripheral.virtual import VirtualPeripheral
+from bletest.profile.spec import Profile
+
+T = TypeVar("T")
 
 STARTING = 10.0
 """Seconds that a device may take to start, or to stop."""
 
 
-@dataclass(frozen=True, slots=True)
 class Emulated:
-    """A device that runs: its ``address`` (of the type ``"random"``), and its controls.
+    """A device that runs, until :meth:`close` or the end of a ``with`` block.
 
-    What the controls offer has to be called in the loop's thread, by ``Engine.shared().call``.
+    ``address`` is where clients find it, of the type ``"random"``. ``peripheral`` are its
+    controls; they belong to the loop's thread, where :meth:`wait` awaits what they offer.
     """
 
-    address: str
-    peripheral: VirtualPeripheral
+    def __init__(self, described: Profile) -> None:
+        self.peripheral = VirtualPeripheral(described)
+        self._engine = Engine.shared()
+        self._station: Station = self._engine.call(self._start(described), within=STARTING)
+        self.address = self.peripheral.address
 
+    def wait(self, work: Awaitable[T], *, within: float = 10.0) -> T:
+        """Await something of the controls: ``device.wait(device.peripheral["led"].written())``."""
 
-@contextmanager
-def emulated(pattern: str) -> Iterator[Emulated]:
-    """Emulate the device of a profile, a file or a shipped name, for the length of a block.
+        async def wait() -> T:
+            return await work
 
-    Raises ProfileError, or NothingMatched where there is no such profile.
-    """
-    engine = Engine.shared()
-    described = profile.load(profile.find(pattern)[0])
-    peripheral = VirtualPeripheral(described)
+        return self._engine.call(wait(), within=within)
 
-    async def start() -> Emulated:
+    def close(self) -> None:
+        """End it; a program that ends need not."""
+        self._engine.call(self._stop(), within=STARTING)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def _start(self, described: Profile) -> Station:
         station = await open_station(
-            engine.air,
+            self._engine.air,
             name=described.name,
             address=described.device.address,
             rng=random.SystemRandom(),
         )
-        await peripheral.start(station)
-        return Emulated(peripheral.address, peripheral)
+        await self.peripheral.start(station)
+        return station
 
-    async def stop() -> None:
-        station = peripheral.station
-        await peripheral.stop()
-        if station is not None:
-            await station.close()
+    async def _stop(self) -> None:
+        await self.peripheral.stop()
+        await self._station.close()
 
-    device = engine.call(start(), within=STARTING)
-    try:
-        yield device
-    finally:
-        engine.call(stop(), within=STARTING)
+
+def emulate(pattern: str) -> Emulated:
+    """Emulate the device of a profile, a file or a shipped name, on the air of this process.
+
+    Raises ProfileError, or NothingMatched where there is no such profile.
+    """
+    return Emulated(profile.load(profile.find(pattern)[0]))
