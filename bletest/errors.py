@@ -20,6 +20,7 @@
     │   ├── FirmwareDied        the firmware that runs on this machine ended by itself
     │   ├── NotSeen             the emulated device did not see what a test waited for
     │   └── CheckFailed         findings of a check
+    ├── AppFailed               the program under test failed (also AssertionError)
     └── BenchTrouble            the device is not to blame: Allure files it under test defects
         ├── AdapterUnusable     the client's radio cannot be opened or used
         ├── AdapterLost         … it vanished while in use
@@ -151,6 +152,10 @@ class CheckFailed(DeviceFault):
     def __init__(self, findings: Sequence[object]) -> None:
         super().__init__("\n".join(map(str, findings)))
         self.findings = tuple(findings)
+
+
+class AppFailed(BletestError, AssertionError):
+    """The program under test failed, or did not do what a test waited for."""
 
 
 class BenchTrouble(BletestError):

@@ -82,6 +82,7 @@ class Bench:
         self._adapter_trouble: AdapterUnusable | None = None
         self._more_adapters: list[BumbleAdapter] = []
         self._connecting: list[tuple[BumbleAdapter, str]] = []
+        self._app_adapters: dict[int, BumbleAdapter] = {}
         self._sink: EventSink = nowhere
         self._names: set[str] = set()
         self._on_fault: Callable[[FaultFired], None] | None = None
@@ -108,6 +109,7 @@ class Bench:
     ) -> None:
         if self.firmware is not None:
             await self.firmware.stop()
+        await self.close_app_adapters()
         await self._close_adapter()
         if self.port is not None:
             await self.port.__aexit__()
@@ -206,7 +208,7 @@ class Bench:
 
     def _tell(self, sink: EventSink, on_fault: Callable[[FaultFired], None] | None) -> None:
         self._sink, self._on_fault = sink, on_fault
-        for adapter in self._adapters:
+        for adapter in (*self._adapters, *self._app_adapters.values()):
             adapter.send_events_to(sink)
 
     def _on_device_event(self, event: Event) -> None:
@@ -289,6 +291,35 @@ class Bench:
         adapter = await self._open_adapter(f"adapter{number}", f"{number}.")
         self._more_adapters.append(adapter)
         return adapter
+
+    async def app_adapter(self, index: int) -> BumbleAdapter:
+        """Return a radio for the program under test, opened on first use: the n-th it asks for.
+
+        On the virtual air each is one of its own; a real adapter is shared with the program, and
+        is the only one. Raises AdapterUnusable, UsageMistake for any other.
+        """
+        if self.air is None:
+            if index:
+                raise UsageMistake(
+                    f"the program asks for adapter {index}, and there is one: "
+                    f"{self.settings.adapter}"
+                )
+            return await self.adapter()
+        known = self._app_adapters.get(index)
+        if known is None:
+            name = f"app {index}"
+            station = await self._open(VIRTUAL, name, None, name.replace(" ", "-"))
+            known = self._app_adapters[index] = BumbleAdapter(
+                station, on_event=self._sink, name=f"{name}/", fault_plans=self._fault_plans
+            )
+        return known
+
+    async def close_app_adapters(self) -> None:
+        """End the links of the program under test, and take its radios off the air."""
+        adapters, self._app_adapters = self._app_adapters, {}
+        for adapter in adapters.values():
+            await adapter.close()
+            await adapter.station.close()
 
     def _kill_adapter(self) -> None:
         if self._adapter is not None:

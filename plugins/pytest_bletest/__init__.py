@@ -11,6 +11,7 @@ import pytest
 from pytest_bletest import collection, faults, known, loops, reporting
 from pytest_bletest.fixtures import (
     ble_adapter,
+    ble_app,
     ble_behaviours,
     ble_bench,
     ble_case,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ble_adapter",
+    "ble_app",
     "ble_behaviours",
     "ble_bench",
     "ble_case",

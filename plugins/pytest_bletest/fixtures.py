@@ -23,6 +23,7 @@ from pytest_bletest.reporting import (
 from pytest_bletest.session import STATE
 
 if TYPE_CHECKING:
+    from bletest.apps.program import AppUnderTest
     from bletest.bench.bench import Bench
     from bletest.bench.device import DeviceUnderTest
     from bletest.bench.scanner import Scanner
@@ -208,6 +209,22 @@ async def ble_connect(
 async def ble_client(ble_connect: Connect) -> "GattClient":
     """A client connected to the device, its database discovered."""
     return await ble_connect()
+
+
+@on_session_loop
+async def ble_app(
+    request: pytest.FixtureRequest, ble_bench: "Bench", ble_device: "DeviceUnderTest"
+) -> "AsyncIterator[AppUnderTest]":
+    """Programs under test: ``await ble_app.run("python", "app.py")``; plain bleak is ours, too."""
+    from bletest.apps.program import AppUnderTest
+
+    folder = evidence_folder(request.node, request.config.stash[STATE].settings)
+    app = AppUnderTest(ble_bench, log=folder / "app.log")
+    try:
+        with app.plain_bleak():
+            yield app
+    finally:
+        await app.close()
 
 
 def _link_model(request: pytest.FixtureRequest, bench: "Bench") -> AbstractContextManager[None]:

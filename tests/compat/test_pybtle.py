@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 from bletest.client.adapter import BumbleAdapter
-from bletest.compat.emulation import Emulated, emulate
-from bletest.compat.engine import Engine
 from bletest.compat.pybtle import cmd, gap, gattc
-from bletest.compat.radios import VARIABLE
 from bletest.link.clock import run
 from bletest.link.station import open_station
 from bletest.link.virtual import VirtualLink
 from bletest.peripheral.virtual import VirtualPeripheral
 from bletest.profile import load, shipped
+from bletest.standalone.emulation import Emulated, emulate
+from bletest.standalone.engine import Engine
+from bletest.standalone.radios import VARIABLE
 from tests.support.serving import PORT, serving
 
 OK = {"result": "ok", "reason": ""}
@@ -387,7 +387,7 @@ def test_ctrl_c_ends_a_script_that_waits_in_a_call(tmp_path: Path) -> None:
 
 def test_a_script_ends_without_closing_anything(tmp_path: Path) -> None:
     text = """
-        from bletest.compat.emulation import emulate
+        from bletest.standalone.emulation import emulate
         from bletest.compat.pybtle import cmd, gattc
         device = emulate("heart_rate")
         client = gattc.gattc(cmd.cmd())

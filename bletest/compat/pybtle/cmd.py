@@ -5,10 +5,10 @@ from typing import Any, Self
 
 from bletest.client.adapter import BumbleAdapter
 from bletest.client.advertising import Sighting
-from bletest.compat.engine import Callbacks, Engine
 from bletest.compat.pybtle.results import Result, answers, function, ok, seconds, whole_number
-from bletest.compat.radios import Radios, check_radios, named_radios
 from bletest.errors import BletestError, UsageMistake
+from bletest.standalone.engine import Callbacks, Engine
+from bletest.standalone.radios import Radios, check_radios, named_radios
 
 OPENING = 10.0
 """Seconds that opening an adapter may take, and ending a call to one that is stuck."""

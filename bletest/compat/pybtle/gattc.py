@@ -10,7 +10,6 @@ from bletest.client.backend import RawPort
 from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
 from bletest.client.link import ClientLink
-from bletest.compat.engine import Callbacks
 from bletest.compat.pybtle.cmd import cmd as Cmd
 from bletest.compat.pybtle.results import (
     Result,
@@ -25,6 +24,7 @@ from bletest.compat.pybtle.results import (
 from bletest.contracts.client import Reading
 from bletest.contracts.database import RemoteCharacteristic, RemoteDescriptor, RemoteService
 from bletest.errors import PairingFailed, UnknownAttribute, UsageMistake
+from bletest.standalone.engine import Callbacks
 from bletest.uuids import Uuid, UuidKind
 
 ADDRESS_TYPES = ("public", "random")

@@ -44,6 +44,11 @@ class Engine:
         return cls._shared
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop on which it runs what it is given."""
+        return self._loop
+
+    @property
     def air(self) -> VirtualLink:
         """The virtual air of this engine: what runs on it hears each other."""
         if self._air is None:

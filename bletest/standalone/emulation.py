@@ -5,10 +5,10 @@ from collections.abc import Awaitable
 from typing import Self, TypeVar
 
 from bletest import profile
-from bletest.compat.engine import Engine
 from bletest.link.station import Station, open_station
 from bletest.peripheral.virtual import VirtualPeripheral
 from bletest.profile.spec import Profile
+from bletest.standalone.engine import Engine
 
 T = TypeVar("T")
 

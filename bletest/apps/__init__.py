@@ -1,0 +1,1 @@
+"""Programs under test: whatever uses plain bleak meets emulated devices, unchanged."""
