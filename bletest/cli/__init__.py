@@ -23,6 +23,7 @@ _COMMANDS = {
     "schema": "Print the JSON Schema of profiles, for editors.",
     "scan": "List the devices that advertise.",
     "serve": "Emulate devices until Ctrl-C.",
+    "app": "Run a program that uses bleak, against emulated devices.",
     "air": "Offer HCI ports on a virtual air until Ctrl-C.",
 }
 """Every command with its short help; ``bletest.cli.NAME`` holds it as ``NAME``."""
