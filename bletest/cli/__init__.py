@@ -24,6 +24,7 @@ _COMMANDS = {
     "scan": "List the devices that advertise.",
     "serve": "Emulate devices until Ctrl-C.",
     "app": "Run a program that uses bleak, against emulated devices.",
+    "doctor": "Say what this machine can do, and what would mend the rest.",
     "air": "Offer HCI ports on a virtual air until Ctrl-C.",
 }
 """Every command with its short help; ``bletest.cli.NAME`` holds it as ``NAME``."""
