@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.model.lanes import sequence
+from tests.model.lanes import BY_NAME, sequence
 from tests.model.run import run, shortened
 
 CHUNK = 5_000
@@ -23,15 +23,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the first sequence")
     parser.add_argument("--count", type=int, default=1, help="how many sequences")
+    parser.add_argument("--lane", choices=BY_NAME, default="", help="play all of them there")
     arguments = parser.parse_args()
     first, end = arguments.seed, arguments.seed + arguments.count
     if arguments.count == 1:
-        lane, steps = sequence(first)
+        lane, steps = sequence(first, arguments.lane)
         print(f"seed {first}, lane {lane.name}:", *steps, sep="\n  ")
     start, spent, failed = time.monotonic(), time.process_time(), 0
     tally: Counter[str] = Counter()
     for at in range(first, end, CHUNK):
-        found = run(range(at, min(at + CHUNK, end)), tally=tally)
+        found = run(range(at, min(at + CHUNK, end)), tally=tally, lane_name=arguments.lane)
         for one in found:
             print(shortened(one) if failed < SHORTENED else one, flush=True)
             failed += 1

@@ -41,7 +41,10 @@ EMPTY = "dropped an empty ATT PDU"
 
 @dataclass(frozen=True)
 class Lane:
-    """A kind of lane: the device, its clients' links, and of 100 sequences, how many run here."""
+    """A kind of lane: the device, its clients' links, and of 100 sequences, how many run here.
+
+    One with a share of 0 costs too much for that, and is played by its name.
+    """
 
     name: str
     device: Path
@@ -72,11 +75,13 @@ LANES = (
     Lane("official short key", OFFICIAL, ("short", "plain"), 7),
     Lane("official enhanced", OFFICIAL, ("encrypted",), 4, enhanced=2),
     Lane("official changing", OFFICIAL, ("plain", "encrypted"), 1, changing="changing"),
+    Lane("enhanced changing", OFFICIAL, ("encrypted",), 0, enhanced=2, changing="changing"),
     Lane("small plain", HERE / "small.yaml", ("plain", "plain"), 19),
     Lane("small slow", HERE / "small.yaml", ("encrypted",), 10, slow="slow"),
 )
 _WHICH = [lane for lane in LANES for _ in range(lane.share)]
 assert len(_WHICH) == 100
+BY_NAME = {lane.name: lane for lane in LANES}
 
 described = lru_cache(describe)
 load = lru_cache(profile.load)
@@ -94,10 +99,11 @@ def sequences_of(lane: Lane) -> Sequences:
     )
 
 
-def sequence(seed: int) -> tuple[Lane, list[Step]]:
-    """The lane and the steps of a number."""
+def sequence(seed: int, name: str = "") -> tuple[Lane, list[Step]]:
+    """The lane and the steps of a number; in the lane of that name, if there is one."""
     rng = random.Random(seed)
     lane = rng.choice(_WHICH)
+    lane = BY_NAME.get(name, lane)
     return lane, sequences_of(lane).make(seed, rng)
 
 

@@ -18,29 +18,35 @@ CHUNK = 1_000
 class Found:
     """A sequence that found something: its seed, and the steps that do.
 
-    ``alone`` says that it needs no other sequences before it.
+    ``alone`` says that it needs no other sequences before it, ``named`` that somebody chose
+    the lane.
     """
 
     seed: int
     lane: Lane
     finding: Finding
     alone: bool = True
+    named: bool = False
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}, lane {self.lane.name}:"]
         lines += [f"  {number}. {step}" for number, step in enumerate(self.finding.steps, 1)]
         lines += [f"  {line}" for line in str(self.finding.wrong).splitlines()]
         again = "again with" if self.alone else "only after those before it, not with"
-        lines += [f"  {again}: python -m tests.model --seed {self.seed}"]
+        where = f' --lane "{self.lane.name}"' if self.named else ""
+        lines += [f"  {again}: python -m tests.model --seed {self.seed}{where}"]
         return "\n".join(lines)
 
 
 async def play_all(
-    seeds: Iterable[int], most: int | None = None, tally: Counter[str] | None = None
+    seeds: Iterable[int],
+    most: int | None = None,
+    tally: Counter[str] | None = None,
+    lane_name: str = "",
 ) -> list[Found]:
     """Play sequences; return those that found something, as they are, ``most`` at most.
 
-    ``tally`` counts sequences by lane, and PDUs.
+    ``tally`` counts sequences by lane, and PDUs. ``lane_name`` plays all of them in one lane.
     """
     found: list[Found] = []
     lanes: dict[Lane, OpenLane] = {}
@@ -52,10 +58,10 @@ async def play_all(
                 if len(found) == most:
                     break
                 loop.start_ceiling()  # no sequence takes a minute
-                lane, steps = sequence(seed)
+                lane, steps = sequence(seed, lane_name)
                 finding = await _play(lane, steps, lanes, trouble, seed)
                 if finding is not None:
-                    found.append(Found(seed, lane, finding))
+                    found.append(Found(seed, lane, finding, named=bool(lane_name)))
                 if tally is not None:
                     tally[lane.name] += 1
                     tally["PDUs"] += sum(one.do in ON_AIR for one in steps)
@@ -84,13 +90,17 @@ async def _play(
 
 
 def run(
-    seeds: Iterable[int], most: int | None = None, tally: Counter[str] | None = None
+    seeds: Iterable[int],
+    most: int | None = None,
+    tally: Counter[str] | None = None,
+    lane_name: str = "",
 ) -> list[Found]:
-    """Play sequences in virtual time."""
+    """Play sequences in virtual time; see :func:`play_all`."""
     found: list[Found] = []
     left = iter(seeds)
     while chunk := list(islice(left, CHUNK)):
-        found += clock.run(play_all(chunk, None if most is None else most - len(found), tally))
+        left_over = None if most is None else most - len(found)
+        found += clock.run(play_all(chunk, left_over, tally, lane_name))
         if len(found) == most:
             break
     return found

@@ -124,7 +124,9 @@ class Sequences:
         if changing:
             told_by = database.by_type[SERVICE_CHANGED][0].handle
             self.service_changed = database.cccds[told_by]
-            self.plots += [self.change, self.reconnect] * 3 + [self.cache] * 20
+            # Enhanced bearers would have to be opened again.
+            leaving = [self.change] if enhanced else [self.change, self.reconnect]
+            self.plots += leaving * 3 + [self.cache] * 20
 
     def make(self, seed: int, rng: random.Random) -> list[Step]:
         """Make the sequence of that number."""

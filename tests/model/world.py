@@ -150,12 +150,16 @@ class World:
         return bool(client.telling) and start > 0
 
     def confirmed(self, bearer: Bearer) -> None:
-        """A confirmation is in."""
+        """A confirmation is in.
+
+        Of one who uses several bearers it does not say what the others know (Part G, 2.5.2.1).
+        """
         if bearer.awaiting is None:
             return
         client = self.clients[bearer.client]
         bearer.awaiting = None
-        if client.telling and not client.stale:
+        single = len(self.bearers_of(bearer.client)) == 1
+        if client.telling and not client.stale and single:
             client.aware, client.told, client.excused = True, False, False
         client.telling.clear()
 
