@@ -337,7 +337,10 @@ def write_command(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
 
 
 def signed_write(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
-    """3.4.5.4: genuine, newer than the last, and on a plain link; may be ignored on others."""
+    """3.4.5.4: genuine, newer than the last, and on a plain link; may be ignored on others.
+
+    Whether the counter of one that cannot be written counts is not said.
+    """
     client = world.clients[bearer.client]
     counter = int.from_bytes(pdu[-12:-8], "little")
     if bearer.enhanced or client.csrk is None or counter <= client.counter:
@@ -350,11 +353,10 @@ def signed_write(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
         if then[1] is not None:
             then[1](world)
 
-    outcomes: list[Outcome] = [
-        (None, partial(count, outcome))
-        for outcome in command(world, bearer, pdu, "signed", pdu[3:-12])
-    ]
-    return outcomes if client.link == "bonded" else [*outcomes, (None, None)]
+    meant = [*command(world, bearer, pdu, "signed", pdu[3:-12])]
+    outcomes: list[Outcome] = [(None, partial(count, outcome)) for outcome in meant]
+    writes = any(change for _, change in meant)
+    return outcomes if client.link == "bonded" and writes else [*outcomes, (None, None)]
 
 
 def prepare_write(world: World, bearer: Bearer, pdu: bytes) -> Outcomes:
