@@ -7,7 +7,8 @@ from bleak import BleakClient
 from bleak.backends.device import BLEDevice
 
 from bletest.client.gatt import Around, GattClient, LinkWatch
-from bletest.client.scan import Found
+from bletest.client.raw import RawAtt
+from bletest.client.scan import Found, find
 from bletest.contracts.advertisements import Advertisement
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.windows import LinkTiming
@@ -53,34 +54,34 @@ def make_client(
         advertisement = advertisement or target.advertisement
         target = target.device
     watch = LinkWatch()
-    if adapter is None:
-        return GattClient(
-            BleakClient(target, watch, timeout=timeout, pair=pair),
-            expectation=expectation,
-            watch=watch,
-            timing=timing,
-            capabilities=frozenset(capabilities),
-            advertisement=advertisement,
-            around=around,
-        )
-    from bletest.client.backend import BumbleClient, RawPort  # bumble only where it is needed
 
-    port = RawPort()
-    options: dict[str, Any] = {"port": port, "address_type": address_type}
+    def make(device: BLEDevice | str) -> tuple[BleakClient, RawAtt | None]:
+        if adapter is None:
+            return BleakClient(device, watch, timeout=timeout, pair=pair), None
+        from bletest.client.backend import BumbleClient, RawPort  # bumble only where it is needed
+
+        port = RawPort()
+        options: dict[str, Any] = {"port": port, "address_type": address_type}
+        backend = BumbleClient.on(adapter)
+        client = BleakClient(device, watch, timeout=timeout, pair=pair, backend=backend, **options)
+        return client, port
+
+    async def elsewhere(
+        address: str | None, name: str | None, within: float
+    ) -> tuple[BleakClient, RawAtt | None, Advertisement]:
+        found = await find(adapter, address=address, name=None if address else name, within=within)
+        return *make(found.device), found.advertisement
+
+    own: frozenset[Capability] = frozenset() if adapter is None else OWN_CAPABILITIES
+    client, raw = make(target)
     return GattClient(
-        BleakClient(
-            target,
-            watch,
-            timeout=timeout,
-            pair=pair,
-            backend=BumbleClient.on(adapter),
-            **options,
-        ),
+        client,
         expectation=expectation,
         watch=watch,
-        raw=port,
+        raw=raw,
         timing=timing,
-        capabilities=OWN_CAPABILITIES | frozenset(capabilities),
+        capabilities=own | frozenset(capabilities),
         advertisement=advertisement,
         around=around,
+        elsewhere=elsewhere,
     )

@@ -36,6 +36,13 @@ from bletest.uuids import CCCD
 T = TypeVar("T")
 
 
+Elsewhere = Callable[
+    [str | None, str | None, float],
+    Awaitable[tuple[BleakClient, RawAtt | None, Advertisement]],
+]
+"""Finds another device, by address or name, within so many seconds: its client, not connected."""
+
+
 class LinkWatch:
     """Tells a :class:`GattClient` that its link has ended.
 
@@ -72,7 +79,7 @@ class GattClient:
     ``disconnected_callback``; without it a lost link is noticed only by the next operation.
     ``raw`` is there where the back end is ours, and ``raw_att`` is a capability then.
     ``timing`` overrides what ``raw`` says of the link. ``around`` is what is known of the
-    device beside the link.
+    device beside the link, ``elsewhere`` looks for another device.
 
     ``async with`` connects where there is no link yet, and disconnects at the end.
     """
@@ -88,6 +95,7 @@ class GattClient:
         capabilities: frozenset[Capability] = frozenset(),
         advertisement: Advertisement | None = None,
         around: Around | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.bleak = client
         self.raw = raw
@@ -102,6 +110,8 @@ class GattClient:
         self._attempts = GattAttempts(self)
         self._subscribing = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
+        self._elsewhere = elsewhere
+        self._over = asyncio.Event()
         if watch is not None:
             watch.client = self
 
@@ -196,6 +206,7 @@ class GattClient:
         except BLEAK_ERRORS as error:
             reraise(error, "connect", "")
         self._channels.clear()
+        self._over.clear()
         self._names = None
         self._discovered = Discovered(self.bleak.services)
 
@@ -222,6 +233,27 @@ class GattClient:
         await self.do("discover", "", raw.discover())
         self._names = None
         self._discovered = Discovered(self.bleak.services)
+
+    async def ended(self, *, within: float) -> bool:
+        """Wait ``within`` seconds at most for the link to end; return whether it has."""
+        if self.is_connected:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    await self._over.wait()
+        return not self.is_connected
+
+    async def connect_to(self, *, address: str | None, name: str | None, within: float) -> None:
+        """Look for a device by ``address`` or ``name``, connect to it instead, and discover it."""
+        if self._elsewhere is None:
+            raise CapabilityMissing(
+                "this client cannot look for another device",
+                capability="scanning",
+                remedy="make it with bletest.client.connecting.make_client",
+            )
+        await self.disconnect()
+        found = await self._elsewhere(address, name, within)
+        self.bleak, self.raw, self._advertisement = found
+        await self.connect()
 
     async def read(self, characteristic: CharacteristicName) -> Reading:
         """Read the whole value; raises what the device or the link is to blame for."""
@@ -336,6 +368,7 @@ class GattClient:
 
     def on_disconnected(self) -> None:
         """Take the news that the link has ended; :class:`LinkWatch` brings it."""
+        self._over.set()
         reason = self._end()
         for channel in self._channels.values():
             for queue in channel.queues:

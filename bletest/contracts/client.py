@@ -94,6 +94,10 @@ class Client(Protocol):
         """What this client can do beyond reading, writing and subscribing."""
 
     @property
+    def address(self) -> str:
+        """What the adapter calls the device: its address, or what stands for it."""
+
+    @property
     def database(self) -> RemoteDatabase:
         """What was discovered on this connection."""
 
@@ -173,4 +177,16 @@ class Client(Protocol):
         ``within`` seconds are counted from the moment when it begins to look, ``after`` seconds
         from now. Raises :class:`~bletest.errors.CapabilityMissing` where the
         client has nothing to scan with.
+        """
+
+    async def ended(self, *, within: float) -> bool:
+        """Wait ``within`` seconds at most for the link to end; return whether it has."""
+
+    async def connect_to(self, *, address: str | None, name: str | None, within: float) -> None:
+        """Look for a device, ``within`` seconds at most, connect to it and discover it.
+
+        It takes the place of the one before, whose link ends. It is looked for by ``address``,
+        or by the ``name`` that it advertises where that is None. Raises
+        :class:`~bletest.errors.DeviceNotFound` where it is not seen, and
+        :class:`~bletest.errors.CapabilityMissing` where this client cannot look.
         """

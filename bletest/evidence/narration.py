@@ -218,6 +218,23 @@ class NarratingClient:
             step.says("seen" if seen else "nothing")
             return seen
 
+    @property
+    def address(self) -> str:
+        """What the adapter calls the device."""
+        return self._client.address
+
+    async def ended(self, *, within: float) -> bool:
+        """Wait ``within`` seconds at most for the link to end; return whether it has."""
+        with self._keeper.step(f"wait {within:g} s at most for the link to end") as step:
+            over = await self._client.ended(within=within)
+            step.says("it has" if over else "it has not")
+            return over
+
+    async def connect_to(self, *, address: str | None, name: str | None, within: float) -> None:
+        """Look for a device by ``address`` or ``name``, connect to it instead, and discover it."""
+        with self._keeper.step(f"connect to {address or name}"):
+            await self._client.connect_to(address=address, name=name, within=within)
+
     async def reconnect(self) -> None:
         """Disconnect, connect and discover again."""
         with self._keeper.step("disconnect and connect again"):
