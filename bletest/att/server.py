@@ -12,7 +12,13 @@ from bletest.att.bearer import DEFAULT_MTU, Answer, ServerBearer, error_response
 from bletest.att.client_state import ClientState, subscriptions
 from bletest.att.database import Attribute, AttributeTable
 from bletest.att.server_events import ServerEvent, Unsubscribed
-from bletest.uuids import CCCD, DATABASE_HASH
+from bletest.uuids import (
+    CCCD,
+    CLIENT_SUPPORTED_FEATURES,
+    DATABASE_HASH,
+    SERVICE_CHANGED,
+    Uuid,
+)
 
 __all__ = ["DEFAULT_MTU", "MAX_MTU", "Answer", "Server", "ServerBearer", "error_response"]
 
@@ -101,6 +107,26 @@ class Server:
             caching.note_change(self.table, client, start, end)
             self.follow(client)
 
+    def replace_table(self, table: AttributeTable, mtu: int) -> None:
+        """Serve another database, as after a reboot into other firmware; no bearer may be open.
+
+        Of what clients had configured, that of the GATT service stays, where it is the same.
+        ``mtu`` is the Server Rx MTU from now on. Clients are told by
+        :meth:`ServerBearer.tell_of_changes` when they are back.
+        """
+        for client in self._clients.values():
+            kept = {}
+            for attribute, value in client.values.items():
+                twin = table.get(attribute.handle)
+                place = _of_gatt(attribute)
+                if place is not None and twin is not None and place == _of_gatt(twin):
+                    kept[twin] = value
+            client.values = kept
+        self.table, self.mtu = table, mtu
+        self._update_hash()
+        for client in self._clients.values():
+            caching.note_change(table, client, 0x0001, 0xFFFF)
+
     def follow(self, client: ClientState) -> None:
         """Have all bearers of a client answer by what it knows of the database."""
         for bearer in self._bearers:
@@ -120,3 +146,11 @@ class Server:
         client = self._clients.get(identity)
         if client and not client.bearers:
             del self._clients[identity]
+
+
+def _of_gatt(attribute: Attribute) -> tuple[Uuid, Uuid] | None:
+    """Return what an attribute is in the GATT service, None where that keeps nothing of it."""
+    owner = attribute.characteristic
+    if owner is None or owner.uuid not in (SERVICE_CHANGED, CLIENT_SUPPORTED_FEATURES):
+        return None
+    return owner.uuid, attribute.type

@@ -169,3 +169,24 @@ def test_a_subscription_ends_with_the_service_it_was_to(device):
     bearer.close()
     device.connect(enhanced=True)  # the first bearer there is now
     assert not any(isinstance(one, Subscribed | Unsubscribed) for one in device.events)
+
+
+def test_another_database_keeps_what_clients_had_configured_of_the_gatt_service() -> None:
+    one, other = Changing(), Changing()
+    bearer = one.connect()
+    for cccd in (one.changed.cccd, one.gone.cccd):
+        assert cccd is not None
+        assert bearer.receive(b"\x12" + u16(cccd.handle) + b"\x02\x00", 0.0) is not None
+    bearer.close()
+
+    one.server.replace_table(other.table, 100)
+
+    again = one.server.connect("phone", LinkSecurity(encrypted=True, bonded=True, key_size=16))
+    assert again.tell_of_changes(0.0) == b"\x1d" + u16(other.changed.value.handle) + (
+        b"\x01\x00\xff\xff"
+    )
+    assert again.receive(b"\x1e", 0.0) is None
+    assert again.receive(b"\x02" + u16(517), 0.0) == b"\x03" + u16(100)
+    assert again.receive(b"\x0a" + u16(other.features.handle), 0.0) == b"\x0b\x01"
+    assert other.gone.cccd is not None
+    assert again.receive(b"\x0a" + u16(other.gone.cccd.handle), 0.0) == b"\x0b\x00\x00"
