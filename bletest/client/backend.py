@@ -148,6 +148,11 @@ class RawPort:
         return self.link is not None and self.link.is_encrypted
 
     @property
+    def link_name(self) -> str:
+        """What events call the link."""
+        return "" if self.link is None else self.link.name
+
+    @property
     def timing(self) -> LinkTiming:
         """What the adapter was told that its links add, or else the connection's parameters."""
         if self.adapter is not None and self.adapter.timing is not None:

@@ -110,6 +110,8 @@ class GattClient:
         self._attempts = GattAttempts(self)
         self._subscribing = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
+        self.on_discovery: Callable[[str, RemoteDatabase], None] | None = None
+        """Told of each new link by the name that events have for it, and of its database."""
         self._elsewhere = elsewhere
         self._over = asyncio.Event()
         if watch is not None:
@@ -209,6 +211,8 @@ class GattClient:
         self._over.clear()
         self._names = None
         self._discovered = Discovered(self.bleak.services)
+        if self.on_discovery is not None and self.raw is not None:
+            self.on_discovery(self.raw.link_name, self.database)
 
     async def disconnect(self) -> None:
         """Disconnect; harmless where there is no link."""

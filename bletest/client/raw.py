@@ -29,6 +29,10 @@ class RawAtt(Protocol):
         """Whether the link is encrypted."""
 
     @property
+    def link_name(self) -> str:
+        """What events call the link; empty before there is one."""
+
+    @property
     def timing(self) -> LinkTiming:
         """What the link adds to any moment."""
 

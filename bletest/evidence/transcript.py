@@ -55,16 +55,18 @@ class Transcript:
     Keeping an event is one ``append``; nothing is formatted before :meth:`text` or
     :meth:`json_lines`. ``names`` maps attribute handles to names (see
     :func:`~bletest.evidence.naming.attribute_names`) and may be set at any time before
-    rendering. The same events and names give the same octets.
+    rendering; ``names_on`` holds those of links on which the database is another one. The same
+    events and names give the same octets.
     """
 
-    __slots__ = ("_events", "names", "note")
+    __slots__ = ("_events", "names", "names_on", "note")
 
     def __init__(self, names: Mapping[int, str] | None = None) -> None:
         self._events: list[Event | Noted] = []
         self.note: Callable[[Noted], None] = self._events.append
         """Keeps a PDU before it is an event: for those who tell every one."""
         self.names: Mapping[int, str] = names or {}
+        self.names_on: dict[str, Mapping[int, str]] = {}
 
     def __call__(self, event: Event) -> None:
         """Keep ``event``."""
@@ -91,7 +93,10 @@ class Transcript:
         ``limit`` keeps that many lines, from both
         ends, and says how many are left out between them.
         """
-        return _render(list(_rows(self.events, self.names)), limit)
+        return _render(list(self._rows()), limit)
+
+    def _rows(self) -> "Iterator[_Row]":
+        return _rows(self.events, lambda link: self.names_on.get(link, self.names))
 
     def json_lines(self) -> str:
         """Return one JSON object an event, each on a line of its own.
@@ -114,7 +119,7 @@ class Transcript:
         ``device``, ``fault``, ``count``
             of ``fault``: whose it is; what was planned, in words; how often it has fired
         """
-        return "".join(f"{row.as_json()}\n" for row in _rows(self.events, self.names))
+        return "".join(f"{row.as_json()}\n" for row in self._rows())
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +198,7 @@ class _Row:
         return f'{{"time": {self.seconds}, {json.dumps(facts, ensure_ascii=False)[1:]}'
 
 
-def _rows(events: Iterable[Event], names: Mapping[int, str]) -> Iterator[_Row]:
+def _rows(events: Iterable[Event], names_on: Callable[[str], Mapping[int, str]]) -> Iterator[_Row]:
     first: float | None = None
     subjects = _Subjects()
     in_words = cache(att.describe)  # the same few PDUs make up most of a long transcript
@@ -202,7 +207,7 @@ def _rows(events: Iterable[Event], names: Mapping[int, str]) -> Iterator[_Row]:
         seconds = f"{round((event.time - first) * 1_000_000) / 1_000_000:.6f}"
         match event:
             case AttPdu():
-                handles = subjects.of(event)
+                handles, names = subjects.of(event), names_on(event.link)
                 known = ", ".join(names[handle] for handle in handles if handle in names)
                 yield _Row(event, seconds, in_words(event.pdu), known)
             case SmpPdu():

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bletest.client.adapter import BumbleAdapter
     from bletest.client.gatt import GattClient
     from bletest.conformance import Case
+    from bletest.contracts.database import RemoteDatabase
     from bletest.evidence.transcript import Transcript
     from bletest.faults import FaultPlan
     from bletest.link.virtual import VirtualLink
@@ -192,12 +193,18 @@ async def ble_connect(
     if not ble_device.expectation.advertising.connectable:
         pytest.skip("nobody can connect: the profile says `advertising.connectable: false`")
     keeper = request.config.stash[STATE].keeper
+
+    def name_on(link: str, database: "RemoteDatabase") -> None:
+        # After a reboot the same handles may stand for something else.
+        ble_transcript.names_on[link] = attribute_names(database, ble_device.expectation)
+
     async with AsyncExitStack() as stack:
 
         async def connect(**arguments: Any) -> "GattClient":
             client = await ble_bench.connect(ble_device, **{**ble_connect_args, **arguments})
             stack.push_async_callback(ble_bench.release, client)
             ble_transcript.names = attribute_names(client.database, ble_device.expectation)
+            client.on_discovery = name_on
             if keeper.keeps:
                 return cast("GattClient", NarratingClient(client, keeper))
             return client

@@ -19,10 +19,13 @@ async def test_a_client_connects_to_another_device_by_address_or_name():
         ScriptedPeripheral(bench.air, name="Other", address=OTHER, services=()),
         bench.client() as client,
     ):
+        told = []
+        client.on_discovery = lambda link, database: told.append((link, database))
         async with client.subscribe("battery_level"):
             await client.connect_to(address=OTHER, name="whatever", within=3)
         assert (client.address, client.is_connected) == (OTHER, True)
         assert client.advertisement.name == "Other"
+        assert [(link, len(found.services)) for link, found in told] == [("2", 5)]
         assert await client.exchange(b"\x02\x17\x00") is not None
         await client.connect_to(address=None, name="Scripted", within=3)
         assert client.address == ADDRESS

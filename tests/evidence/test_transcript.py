@@ -133,6 +133,13 @@ def test_names_may_come_after_the_events() -> None:
     assert attributes(transcript) == [NAMES[0x12]]
 
 
+def test_on_another_link_the_same_handle_may_be_something_else() -> None:
+    transcript = transcript_of(att(0, SENT, "0a1200", "1"), att(0, SENT, "0a1200", "2"))
+    transcript.names_on["2"] = {0x12: "dfu"}
+    assert attributes(transcript) == [NAMES[0x12], "dfu"]
+    assert "dfu" in transcript.text()
+
+
 def test_links_are_told_apart_where_there_are_several() -> None:
     transcript = transcript_of(att(0, SENT, "1e", "1"), att(0, SENT, "1e", "10"))
     assert transcript.text().splitlines() == [
