@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from enum import IntEnum
 
+from bletest.behaviour.control_point import (
+    CCCD_IMPROPERLY_CONFIGURED,
+    PROCEDURE_IN_PROGRESS,
+    SAME_MOMENT,
+)
 from bletest.behaviour.writes import Reaction, Sending
 from bletest.profile.procedures import Record, RecordAccess
 from bletest.profile.rules import ReplyKind
-
-PROCEDURE_IN_PROGRESS = 0xFE
-CCCD_IMPROPERLY_CONFIGURED = 0xFD
-"""Common error codes (Supplement to the Core Specification, Part B, 1.2)."""
 
 _WRONG_LENGTH = 0x0D
 _SEQUENCE_NUMBER = 1
@@ -79,7 +80,7 @@ class StoredRecords:
         if opcode == OpCode.ABORT:
             self.forget(client)
             return self._answer(response(opcode, Result.SUCCESS), cancels=True)
-        if now < self._until.get(client, now):
+        if now < self._until.get(client, now) - SAME_MOMENT:
             return Reaction(error=PROCEDURE_IN_PROGRESS)
         if opcode not in (OpCode.REPORT, OpCode.DELETE, OpCode.REPORT_NUMBER):
             return self._answer(response(opcode, Result.OP_CODE_NOT_SUPPORTED))

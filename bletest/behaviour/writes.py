@@ -7,8 +7,10 @@ from bletest.behaviour.functions import compute, fill
 from bletest.profile.rules import (
     Computed,
     Effects,
+    Reboot,
     Reply,
     ReplyKind,
+    ServiceChange,
     Template,
     Verify,
     WriteRule,
@@ -64,7 +66,8 @@ class Reaction:
     ``sets`` are variables with their new values and ``names`` octets to be remembered, both for
     ``expires`` seconds, for good where that is None. ``disconnect`` seconds from the write the
     link ends; None leaves it. ``cancels``: what earlier writes of this client to the same
-    characteristic still have to send is not sent.
+    characteristic still have to send is not sent. ``reboot`` and ``services`` change the device
+    as a whole.
     """
 
     error: int | None = None
@@ -74,6 +77,8 @@ class Reaction:
     expires: float | None = None
     disconnect: float | None = None
     cancels: bool = False
+    reboot: Reboot | None = None
+    services: tuple[ServiceChange, ...] = ()
 
 
 def react(
@@ -92,7 +97,7 @@ def react(
     if chosen is None:
         return Reaction()
     _, effects, names = chosen
-    return _carry_out(effects, value, names, mtu, situation)
+    return carry_out(effects, value, names, mtu, situation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +139,14 @@ def _holds(verify: Verify, names: Mapping[str, bytes], situation: Situation) -> 
     return expected is not None and names.get(verify.equals) == expected
 
 
-def _carry_out(
+def carry_out(
     effects: WriteRule | Effects,
     written: bytes,
     names: Mapping[str, bytes],
     mtu: int,
-    situation: Situation,
+    situation: Situation = NOTHING_BEFORE,
 ) -> Reaction:
+    """Return what ``effects`` come to; arguments as for :func:`react`, ``names`` as in Choice."""
     sendings: list[Sending] = []
     drawn: dict[str, bytes] = {}
     for reply in effects.replies if effects.error is None else ():
@@ -159,6 +165,9 @@ def _carry_out(
         names=tuple(drawn.items()),
         expires=effects.expires,
         disconnect=effects.disconnect,
+        cancels=effects.aborts,
+        reboot=effects.reboot,
+        services=effects.services,
     )
 
 

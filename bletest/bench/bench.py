@@ -475,7 +475,9 @@ class Bench:
         )
         wanted = device.selector
         if wanted is None or adapter not in (None, self._adapter):
-            wanted = DeviceSelector(SelectBy.ADDRESS, device.address)
+            # An emulated device may go by another address after a reboot.
+            emulated = device.peripheral.address if device.peripheral is not None else ""
+            wanted = DeviceSelector(SelectBy.ADDRESS, emulated or device.address)
         try:
             return await find(
                 adapter or await self.adapter(),

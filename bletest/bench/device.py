@@ -33,7 +33,9 @@ class DeviceUnderTest:
 
     @property
     def expectation(self) -> DeviceExpectation:
-        """What the profile promises of it."""
+        """What the profile promises of it; of an emulated one, in the mode that it is in."""
+        if self.peripheral is not None:
+            return self.peripheral.profile.expectation
         return self.profile.expectation
 
     async def reset(self) -> None:

@@ -55,13 +55,13 @@ def make_client(
         target = target.device
     watch = LinkWatch()
 
-    def make(device: BLEDevice | str) -> tuple[BleakClient, RawAtt | None]:
+    def make(device: BLEDevice | str, kind: str | None) -> tuple[BleakClient, RawAtt | None]:
         if adapter is None:
             return BleakClient(device, watch, timeout=timeout, pair=pair), None
         from bletest.client.backend import BumbleClient, RawPort  # bumble only where it is needed
 
         port = RawPort()
-        options: dict[str, Any] = {"port": port, "address_type": address_type}
+        options: dict[str, Any] = {"port": port, "address_type": kind}
         backend = BumbleClient.on(adapter)
         client = BleakClient(device, watch, timeout=timeout, pair=pair, backend=backend, **options)
         return client, port
@@ -70,10 +70,10 @@ def make_client(
         address: str | None, name: str | None, within: float
     ) -> tuple[BleakClient, RawAtt | None, Advertisement]:
         found = await find(adapter, address=address, name=None if address else name, within=within)
-        return *make(found.device), found.advertisement
+        return *make(found.device, None), found.advertisement
 
     own: frozenset[Capability] = frozenset() if adapter is None else OWN_CAPABILITIES
-    client, raw = make(target)
+    client, raw = make(target, address_type)
     return GattClient(
         client,
         expectation=expectation,

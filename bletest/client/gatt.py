@@ -209,10 +209,7 @@ class GattClient:
             reraise(error, "connect", "")
         self._channels.clear()
         self._over.clear()
-        self._names = None
-        self._discovered = Discovered(self.bleak.services)
-        if self.on_discovery is not None and self.raw is not None:
-            self.on_discovery(self.raw.link_name, self.database)
+        self._know_database()
 
     async def disconnect(self) -> None:
         """Disconnect; harmless where there is no link."""
@@ -235,8 +232,13 @@ class GattClient:
         """
         raw = self._raw("discover on a link that is up")
         await self.do("discover", "", raw.discover())
+        self._know_database()
+
+    def _know_database(self) -> None:
         self._names = None
         self._discovered = Discovered(self.bleak.services)
+        if self.on_discovery is not None and self.raw is not None:
+            self.on_discovery(self.raw.link_name, self.database)
 
     async def ended(self, *, within: float) -> bool:
         """Wait ``within`` seconds at most for the link to end; return whether it has."""

@@ -30,10 +30,14 @@ _MODULES = (
     "writes_pdus",
     "protocols",
     "record_access",
+    "control_points",
     "notifications",
     "mtu",
     "reconnection",
     "links",
+    "modes",
+    "transfers",
+    "changes",
     "robustness",
 )
 

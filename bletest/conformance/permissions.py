@@ -39,11 +39,12 @@ def harmless(subject: CharacteristicExpectation) -> bytes | None:
         return None
     for rule in subject.rules:
         literal = isinstance(rule.match, bytes) and rule_for(subject.rules, rule.match) is rule
-        if literal and rule.always and rule.error is None and isinstance(rule.match, bytes):
+        tame = rule.always and rule.error is None and not rule.upheaval
+        if literal and tame and isinstance(rule.match, bytes):
             return rule.match
     for guess in candidates(subject.value):
         hit = rule_for(subject.rules, guess)
-        if hit is None or (hit.always and hit.error is None):
+        if hit is None or (hit.always and hit.error is None and not hit.upheaval):
             return guess
     return None
 

@@ -66,7 +66,7 @@ def _steps(challenge: Challenge | None) -> Iterable[Challenge]:
 def _can_be_answered(
     one: CharacteristicExpectation, rule: WriteRule, device: DeviceExpectation
 ) -> bool:
-    if rule.verify is None or not isinstance(rule.match, Pattern):
+    if rule.verify is None or not isinstance(rule.match, Pattern) or rule.upheaval:
         return False
     # the state of a device is not known to a client that has just come
     if any(device.state[name].scope is Scope.DEVICE for name, _ in rule.when):
@@ -109,7 +109,7 @@ def _challenge_for(device: DeviceExpectation, wanted: WriteRule) -> Challenge | 
         for rule in one.rules:
             if not isinstance(rule.match, bytes) or rule_for(one.rules, rule.match) is not rule:
                 continue
-            if rule.error is not None or one.write is None:
+            if rule.error is not None or one.write is None or rule.upheaval:
                 continue
             if rule.verify is not None or not _meets(rule, _state_after(device, ())):
                 continue

@@ -3,13 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from bletest.behaviour.record_access import (
-    CCCD_IMPROPERLY_CONFIGURED,
-    PROCEDURE_IN_PROGRESS,
-    OpCode,
-    Result,
-    response,
-)
+from bletest.behaviour.control_point import CCCD_IMPROPERLY_CONFIGURED, PROCEDURE_IN_PROGRESS
+from bletest.behaviour.record_access import OpCode, Result, response
 from bletest.conformance.registry import Flaw, Phase, check
 from bletest.conformance.steps import characteristic_of, not_accepted, not_refused, octets
 from bletest.conformance.subjects import ProcedureOf
@@ -17,6 +12,7 @@ from bletest.contracts.client import Client, Subscription
 from bletest.contracts.windows import Deadline
 from bletest.errors import TooFewNotifications
 from bletest.profile.expectation import DeviceExpectation
+from bletest.profile.procedures import RecordAccessExpectation
 
 _SECTION = "Glucose Service 1.0, 3.4"
 _ALL = bytes([1])
@@ -26,7 +22,10 @@ _LAST = bytes([6])
 def _procedures(device: DeviceExpectation) -> list[ProcedureOf]:
     found = []
     for one in device.characteristics():
-        via = device.characteristic(one.procedure.via) if one.procedure is not None else None
+        procedure = one.procedure
+        if not isinstance(procedure, RecordAccessExpectation):
+            continue
+        via = device.characteristic(procedure.via)
         if via is not None:
             found.append(ProcedureOf(one, (one, via)))
     return found
@@ -47,7 +46,7 @@ class _Session:
     @property
     def _within(self) -> float:
         procedure = self.subject.characteristic.procedure
-        assert procedure is not None  # what the subject was picked for
+        assert isinstance(procedure, RecordAccessExpectation)  # what the subject was picked for
         return procedure.within
 
     async def ask(self, value: bytes) -> bool:

@@ -12,6 +12,7 @@ from bletest.profile.expectation import (
     DeviceExpectation,
     ServiceExpectation,
 )
+from bletest.profile.procedures import TransferExpectation
 from bletest.profile.rules import Reply, WriteRule
 from bletest.uuids import GAP_SERVICE, GATT_SERVICE, Uuid
 
@@ -91,6 +92,42 @@ class ProcedureOf:
 
 
 @dataclass(frozen=True, slots=True)
+class UpheavalOf:
+    """A rule after which the device is another one, with the ``value`` that it is for.
+
+    ``number`` counts the rules of the characteristic from 1.
+    """
+
+    device: DeviceExpectation
+    characteristic: CharacteristicExpectation
+    number: int
+    rule: WriteRule
+    value: bytes
+    via: tuple[CharacteristicExpectation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOf:
+    """A service that rules add and remove; ``first`` is the one of them that is followed first."""
+
+    first: UpheavalOf
+    service: ServiceExpectation
+    adds: UpheavalOf | None
+    removes: UpheavalOf | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOf:
+    """What takes an image: in which mode, through what, and what controls it."""
+
+    device: DeviceExpectation
+    mode: str
+    characteristic: CharacteristicExpectation
+    control: CharacteristicExpectation
+    procedure: TransferExpectation
+
+
+@dataclass(frozen=True, slots=True)
 class Stimulus:
     """One PDU to send to a device, ``name`` says which."""
 
@@ -108,6 +145,9 @@ Subject = (
     | ProtocolOf
     | ProcedureOf
     | StateOf
+    | UpheavalOf
+    | ServiceOf
+    | TransferOf
     | Stimulus
 )
 
@@ -129,8 +169,12 @@ def name_of(subject: Subject) -> str:
             return subject.characteristic.path
         case StateOf():
             return f"{subject.characteristic.path}/{subject.value.hex()}"
-        case ProtocolOf():
+        case ProtocolOf() | UpheavalOf():
             return f"{subject.characteristic.path}/rule {subject.number}"
+        case ServiceOf():
+            return subject.service.path
+        case TransferOf():
+            return f"{subject.mode}/{subject.characteristic.path}"
         case Stimulus():
             return f"{subject.device.name}/{subject.name}"
         case _:
@@ -144,8 +188,10 @@ def attribute_of(subject: Subject) -> str:
             return "device"
         case DescriptorOf():
             return subject.descriptor.path
-        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf() | UpheavalOf() | TransferOf():
             return subject.characteristic.path
+        case ServiceOf():
+            return subject.service.path
         case _:
             return subject.path
 
@@ -157,8 +203,10 @@ def side_effect_of(subject: Subject) -> SideEffect:
             return subject.side_effect
         case DescriptorOf():
             return subject.descriptor.side_effect
-        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf():
+        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf() | UpheavalOf() | TransferOf():
             return subject.characteristic.side_effect
+        case ServiceOf():
+            return side_effect_of(subject.first)
         case _:
             return SideEffect.NONE
 
@@ -179,7 +227,9 @@ def _operands(
             yield from ((subject, operation) for operation in operations)
         case DescriptorOf():
             yield from ((subject.descriptor, operation) for operation in operations)
-        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf():
+        case ServiceOf():
+            yield from _operands(subject.first, operations)
+        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf() | UpheavalOf():
             # the rule's own characteristic is written, the others bring the replies
             for operation in operations:
                 if operation == "subscribe":
@@ -199,7 +249,9 @@ def hidden_by_some_adapters(subject: Subject) -> bool:
             return subject.service_uuid in _HIDDEN
         case DescriptorOf():
             return subject.characteristic.service_uuid in _HIDDEN
-        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf():
+        case ServiceOf():
+            return subject.service.uuid in _HIDDEN or hidden_by_some_adapters(subject.first)
+        case RuleOf() | ProtocolOf() | ProcedureOf() | StateOf() | UpheavalOf():
             return any(
                 one.service_uuid in _HIDDEN for one in (subject.characteristic, *subject.via)
             )
@@ -253,7 +305,8 @@ def unreadable(one: CharacteristicExpectation | DescriptorExpectation) -> bool:
 
 def writes_back(one: CharacteristicExpectation) -> bool:
     """Whether a plain write can be seen in a later read: no rule stands between the two."""
-    return steady(one) and "write" in one.properties and one.write is not None and not one.rules
+    decided = one.rules or one.procedure
+    return steady(one) and "write" in one.properties and one.write is not None and not decided
 
 
 def unwritable(one: CharacteristicExpectation) -> bool:

@@ -68,7 +68,9 @@ def _bounded(one: CharacteristicExpectation) -> bool:
     phase=Phase.WRITES,
     subjects=characteristics(
         lambda one: (
-            _writable(one) and not one.rules and (readable(one) or harmless(one) is not None)
+            _writable(one)
+            and not (one.rules or one.procedure)
+            and (readable(one) or harmless(one) is not None)
         )
     ),
     official=("GATT/SR/GAW/BV-03-C",),
@@ -187,7 +189,7 @@ async def longest(client: Client, subject: CharacteristicExpectation) -> AsyncIt
         lambda one: (
             steady(one)
             and one.write is not None
-            and not one.rules
+            and not (one.rules or one.procedure)
             and "write_without_response" in one.properties
         )
     ),
@@ -269,6 +271,9 @@ def plain_rules(expectation: DeviceExpectation) -> list[RuleOf]:
                 continue
             # what depends on what was before is for the checks of protocols
             if not rule.always or isinstance(rule.match, Pattern):
+                continue
+            # what makes another device of it is for the checks of reboots and changes
+            if rule.upheaval:
                 continue
             value = _value_for(subject, rule)
             via = [expectation.characteristic(reply.via) for reply in rule.replies]

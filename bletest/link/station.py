@@ -83,6 +83,11 @@ class Station:
             address = self.randomness.resolvable_address(self.device.irk)
         else:
             address = self.randomness.static_address()
+        await self.take_address(address)
+        return self.address
+
+    async def take_address(self, address: hci.Address) -> None:
+        """Go by another random address from now on; when and what as :meth:`renew_address`."""
         try:
             await self.device.send_sync_command(
                 hci.HCI_LE_Set_Random_Address_Command(random_address=address)
@@ -90,9 +95,8 @@ class Station:
         except (hci.HCI_Error, TransportLostError) as error:
             raise AdapterUnusable(f"the controller takes no new address: {error}") from error
         self.device.random_address = address
-        if not private:
+        if address.is_static:
             self.device.static_address = address
-        return self.address
 
     def vanish(self) -> None:
         """Lose the controller, as when a dongle is pulled out: its host finds the transport gone.

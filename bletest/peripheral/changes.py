@@ -25,6 +25,7 @@ class ChangesDatabase:
     _characteristics: Mapping[str, ServerCharacteristic]
     _links: Mapping[str, ClientLink]
     _saboteur: Saboteur
+    _services_changed = False
 
     def remove_service(self, name: str) -> None:
         """Take a service out of the database, by id, path or SIG name, and tell the clients.
@@ -33,6 +34,10 @@ class ChangesDatabase:
         Raises UsageMistake where it is not there, or where another service includes it.
         """
         self._changed(*remove_service(self.table, self.profile, name))
+
+    def has_service(self, name: str) -> bool:
+        """Whether a service is in the database now, by id, path or SIG name."""
+        return _present(self.table, find_service(self.profile, name)) is not None
 
     def add_service(self, name: str) -> None:
         """Put a service that was removed back, with the profile's values and at new handles."""
@@ -44,6 +49,7 @@ class ChangesDatabase:
         self._changed(*changed)
 
     def _changed(self, start: int, end: int) -> None:
+        self._services_changed = True
         self.server.database_changed(start, end)
         self._saboteur.on_database_changed()
         for link in self._links.values():

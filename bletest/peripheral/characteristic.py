@@ -115,6 +115,8 @@ class ServerCharacteristic(ServerAttribute):
     def _follow_profile(self, request: WriteAccess) -> None:
         if self.spec.procedure is not None:
             self.peripheral.reactions.follow_procedure(self, request)
+        elif self.spec.control_point:
+            self.peripheral.reactions.follow_control_point(self, request)
         elif self.spec.rules:
             self.peripheral.reactions.follow_rules(self.spec.rules, request)
         if self.spec.on_read is not None and self.spec.on_read.counts_writes:

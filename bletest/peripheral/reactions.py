@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 
 from bletest.att.codes import ErrorCode
 from bletest.att.handlers import AttRefusal, WriteAccess
-from bletest.behaviour import NOTHING_BEFORE, Memory, Sending, StoredRecords, react
-from bletest.errors import SecretMissing
+from bletest.behaviour import (
+    NOTHING_BEFORE,
+    SAME_MOMENT,
+    Memory,
+    Reaction,
+    Sending,
+    guard,
+    make_procedures,
+    react,
+)
+from bletest.errors import SecretMissing, UsageMistake
 from bletest.peripheral.characteristic import ServerCharacteristic
 from bletest.peripheral.links import ClientLink
-from bletest.profile.rules import WriteRule
+from bletest.profile.rules import ServiceChange, WriteRule
 from bletest.profile.secrets import find_key
 
 if TYPE_CHECKING:
@@ -28,24 +37,24 @@ class Reactions:
         characteristics = tuple(peripheral.profile.characteristics())
         self._memory = Memory(peripheral.profile.state)
         self._remembers = not all(rule.always for one in characteristics for rule in one.rules)
-        self._stored = {
-            one.path: StoredRecords(one.path, one.procedure)
-            for one in characteristics
-            if one.procedure is not None
-        }
+        self._procedures = make_procedures(characteristics)
         self._reporting: dict[tuple[str, str], list[asyncio.TimerHandle]] = {}
+        self._changing: list[asyncio.TimerHandle] = []
 
     def reset(self) -> None:
         """Forget what is not kept over a reboot."""
         self._memory.reset()
-        for stored in self._stored.values():
-            stored.reset()
+        for timer in self._changing:
+            timer.cancel()
+        self._changing.clear()
+        for procedure in self._procedures.values():
+            procedure.reset()
 
     def forget(self, client: str) -> None:
         """A client is gone: what was remembered for it, and what it still would be sent, too."""
         self._memory.forget(client)
-        for stored in self._stored.values():
-            stored.forget(client)
+        for procedure in self._procedures.values():
+            procedure.forget(client)
         for key in [key for key in self._reporting if key[0] == client]:
             for timer in self._reporting.pop(key):
                 timer.cancel()
@@ -53,35 +62,60 @@ class Reactions:
     def follow_rules(self, rules: tuple[WriteRule, ...], request: WriteAccess) -> None:
         """Do what the profile's rules say about a write; raises AttRefusal where they refuse."""
         client, now = request.client, _now()
-        try:
-            # Most devices have nothing to remember, and many are written often.
-            situation = (
-                self._memory.situation(client, now, draw=self._draw, keys=find_key)
-                if self._remembers
-                else NOTHING_BEFORE
-            )
-            reaction = react(rules, request.value, mtu=request.bearer.mtu, situation=situation)
-        except SecretMissing as error:
-            self._peripheral.note(f"cannot follow the rules: {error.message}")
-            raise AttRefusal(ErrorCode.UNLIKELY_ERROR) from None
+        reaction = self._reaction(rules, request, now)
         self._memory.keep(client, reaction, now)
         for sending in reaction.sendings:
             self._send_later(client, sending)
-        if reaction.disconnect is not None:
-            link = self._peripheral.link_to(client)
-            if link is not None:
-                # A response that is out reaches the client before the link ends.
-                asyncio.get_running_loop().call_later(reaction.disconnect, self._end, link)
+        self._change(client, reaction)
         if reaction.error is not None:
             raise AttRefusal(reaction.error)
+
+    def follow_control_point(
+        self, characteristic: ServerCharacteristic, request: WriteAccess
+    ) -> None:
+        """Do what rules say, but one thing at a time, and only for who will see the answers."""
+        client, now = request.client, _now()
+        timers = self._reporting.get((client, characteristic.path), ())
+        reaction = guard(
+            self._reaction(characteristic.spec.rules, request, now),
+            busy=any(not one.cancelled() and one.when() > now + SAME_MOMENT for one in timers),
+            subscribed=self._subscribed(client),
+        )
+        self._memory.keep(client, reaction, now)
+        self._answer(characteristic.path, client, reaction, now)
 
     def follow_procedure(self, characteristic: ServerCharacteristic, request: WriteAccess) -> None:
         """Do what a control point does about a write; raises AttRefusal where it refuses."""
         client, path = request.client, characteristic.path
-        subscribed = {one.path for one in self._peripheral if client in one.subscribers}
+        rules, value = characteristic.spec.rules, request.value
+        if rules and any(rule.matches(value) for rule in rules):
+            self.follow_rules(rules, request)
+            return
         now = _now()
-        reaction = self._stored[path].write(client, request.value, now, subscribed=subscribed)
+        subscribed = self._subscribed(client)
+        reaction = self._procedures[path].write(client, value, now, subscribed=subscribed)
+        self._answer(path, client, reaction, now)
+
+    def _reaction(self, rules: tuple[WriteRule, ...], request: WriteAccess, now: float) -> Reaction:
+        try:
+            # Most devices have nothing to remember, and many are written often.
+            situation = (
+                self._memory.situation(request.client, now, draw=self._draw, keys=find_key)
+                if self._remembers
+                else NOTHING_BEFORE
+            )
+            return react(rules, request.value, mtu=request.bearer.mtu, situation=situation)
+        except SecretMissing as error:
+            self._peripheral.note(f"cannot follow the rules: {error.message}")
+            raise AttRefusal(ErrorCode.UNLIKELY_ERROR) from None
+
+    def _subscribed(self, client: str) -> set[str]:
+        return {one.path for one in self._peripheral if client in one.subscribers}
+
+    def _answer(self, path: str, client: str, reaction: Reaction, now: float) -> None:
+        """Send one answer after another, as control points do, unless the next one aborts."""
         if reaction.error is not None:
+            self._change(client, reaction)
             raise AttRefusal(reaction.error)
         timers = self._reporting.setdefault((client, path), [])
         if reaction.cancels:
@@ -89,21 +123,49 @@ class Reactions:
                 timer.cancel()
         timers[:] = [one for one in timers if not one.cancelled() and one.when() > now]
         timers.extend(
-            asyncio.get_running_loop().call_at(now + sending.after, self._send, client, sending)
+            asyncio.get_running_loop().call_at(
+                now + sending.after, self._send, client, self._peripheral[sending.via], sending
+            )
             for sending in reaction.sendings
         )
+        self._change(client, reaction)
+
+    def _change(self, client: str, reaction: Reaction) -> None:
+        """Do what a reaction does to the device as a whole, once the response is out."""
+        if reaction.disconnect is not None:
+            link = self._peripheral.link_to(client)
+            if link is not None:
+                # A response that is out reaches the client before the link ends.
+                asyncio.get_running_loop().call_later(reaction.disconnect, self._end, link)
+        if reaction.services:
+            loop = asyncio.get_running_loop()
+            self._changing = [one for one in self._changing if one.when() > loop.time()]
+            self._changing += [
+                loop.call_later(change.after, self._change_service, change)
+                for change in reaction.services
+            ]
+        if reaction.reboot is not None:
+            self._peripheral.reboot(reaction.reboot)
+
+    def _change_service(self, change: ServiceChange) -> None:
+        device = self._peripheral
+        if device.has_service(change.path) is change.present:
+            return
+        try:
+            (device.add_service if change.present else device.remove_service)(change.path)
+        except UsageMistake as error:
+            device.note(f"cannot follow the rules: {error.message}")
 
     def _send_later(self, client: str, sending: Sending) -> None:
         """Send what a rule says, after the response to the write is out."""
         loop = asyncio.get_running_loop()
-        send = partial(self._send, client, sending)
+        send = partial(self._send, client, self._peripheral[sending.via], sending)
         if sending.after:
             loop.call_later(sending.after, send)
         else:
             loop.call_soon(send)
 
-    def _send(self, client: str, sending: Sending) -> None:
-        via = self._peripheral[sending.via]
+    def _send(self, client: str, via: ServerCharacteristic, sending: Sending) -> None:
         for receiver in tuple(via.subscribers) if sending.subscribers else (client,):
             self._peripheral.send(receiver, via, sending.value, sending.kind)
 

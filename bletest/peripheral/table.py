@@ -30,7 +30,8 @@ def build_table(
     """Return the table, and its characteristics by the paths of the profile.
 
     GAP and GATT come first, as on real devices; a profile that describes one of them itself
-    replaces it. Raises ValueError for a database that has no room in 65,535 handles.
+    replaces it. What is not present yet has its characteristics, but no place in it.
+    Raises ValueError for a database that has no room in 65,535 handles.
     """
     table = AttributeTable()
     described = {service.uuid for service in profile.services}
@@ -43,6 +44,9 @@ def build_table(
     for spec in _included_first(profile.services):
         services[spec.path] = add_service(table, spec, services, handler_for, by_path)
     point_aggregates(profile, table)
+    for spec in reversed(profile.services):
+        if not spec.present:
+            table.remove_service(services[spec.path])
     return table, by_path
 
 

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from bumble import hci
@@ -28,12 +28,11 @@ from bletest.peripheral.behaviours import (
     NO_BEHAVIOURS,
     Behaviour,
     Behaviours,
+    check_behaviours,
     named_behaviours,
 )
-from bletest.peripheral.changes import ChangesDatabase
 from bletest.peripheral.characteristic import ServerCharacteristic
 from bletest.peripheral.consent import TakesConsent
-from bletest.peripheral.descriptor import Descriptors
 from bletest.peripheral.enhanced import enhanced_bearers
 from bletest.peripheral.faults import Saboteur
 from bletest.peripheral.handlers import RunsHandlers
@@ -48,12 +47,10 @@ from bletest.peripheral.hooks import (
     Unsubscribed,
 )
 from bletest.peripheral.links import ClientLink
+from bletest.peripheral.modes import Reboots
 from bletest.peripheral.presence import Presence
-from bletest.peripheral.reactions import Reactions
 from bletest.peripheral.security import Bonds, pairing_config
-from bletest.peripheral.table import build_table
 from bletest.peripheral.waits import Occurrences, Waits
-from bletest.peripheral.world import InTheWorld
 from bletest.profile.rules import ReplyKind
 from bletest.profile.spec import Profile
 
@@ -63,9 +60,7 @@ GOODBYE = 2.0
 """Seconds that ending advertising and links may take."""
 
 
-class VirtualPeripheral(
-    RunsHandlers, HasHooks, Waits, InTheWorld, ChangesDatabase, TakesConsent, AsksClients
-):
+class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, AsksClients):
     """A device as its profile describes it, on the virtual air or on a real controller.
 
     ``peripheral["body_sensor_location"]`` is a characteristic by id, path or name, or a descriptor.
@@ -89,7 +84,6 @@ class VirtualPeripheral(
         it names another. ``kill_adapter`` is what a fault that kills the client's adapter does;
         None where the device does not know one.
         """
-        self.profile = profile
         self.failures = []
         self.connected = Occurrences("connection", self.note)
         self.disconnected = Occurrences("disconnection", self.note)
@@ -100,25 +94,25 @@ class VirtualPeripheral(
         self._by_connection: dict[int, ClientLink] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._bonds = Bonds()
-        self._characteristics: dict[str, ServerCharacteristic] = {}
-        table, by_path = build_table(profile, self._handler_for)
-        for path, characteristic in by_path.items():
-            self._characteristics[path].stand_behind(characteristic)
-        self.table = table
-        self.server = Server(
-            table,
-            mtu=profile.device.mtu,
+        super().__init__(profile)
+        self.faults = FaultPlan(profile)
+        self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
+        self._presence = Presence(self, before=self._saboteur.on_advertising)
+        modes = [mode.profile for mode in profile.modes.values()]
+        for one in modes:
+            check_behaviours(one, behaviours)
+        if any(next(named_behaviours(one), None) is not None for one in (profile, *modes)):
+            self._behaviours = Behaviours(self, behaviours)
+
+    def _new_server(self, bonds: Bonds) -> Server:
+        return Server(
+            self.table,
+            mtu=self.profile.device.mtu,
             on_event=self._on_server_event,
-            verify_signature=self._bonds.verify,
+            verify_signature=bonds.verify,
             authorize=self._is_authorized,
             aes_cmac=aes_cmac,
         )
-        self.faults = FaultPlan(profile)
-        self.reactions = Reactions(self)
-        self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
-        self._presence = Presence(self, before=self._saboteur.on_advertising)
-        if next(named_behaviours(profile), None) is not None:
-            self._behaviours = Behaviours(self, behaviours)
 
     def _handler_for(self, spec: Any) -> ServerCharacteristic:
         characteristic = ServerCharacteristic(self, spec)
@@ -146,11 +140,6 @@ class VirtualPeripheral(
             remedy=f'did you mean "{close[0]}"?' if close else f"it has {', '.join(known)}",
         )
 
-    @cached_property
-    def descriptors(self) -> Descriptors:
-        """The descriptors, each made when it is asked for or a client uses it."""
-        return Descriptors(self)
-
     def __iter__(self) -> Iterator[ServerCharacteristic]:
         return iter(self._characteristics.values())
 
@@ -174,6 +163,7 @@ class VirtualPeripheral(
 
     async def start(self, station: Station) -> None:
         """Take over the station's ATT and pairing, and advertise."""
+        await self._take_identity(station)
         self._station = station
         self._time = clock_of(asyncio.get_running_loop())
         device = station.device
@@ -192,6 +182,7 @@ class VirtualPeripheral(
 
     async def stop(self) -> None:
         """Stop advertising, disconnect every client, end every behaviour."""
+        self._cancel_reboot()
         if self._station is None:
             return
         station, self._station = self._station, None
@@ -212,6 +203,7 @@ class VirtualPeripheral(
         return tasks
 
     def _halt(self, station: Station) -> None:
+        self._cancel_reboot()
         self._saboteur.stop()
         self._presence.end()
         self._cancel_tasks()
@@ -239,15 +231,20 @@ class VirtualPeripheral(
                     await link.connection.disconnect()
 
     async def reset(self) -> None:
-        """Reboot: links drop, values and unbonded clients' settings are lost, bonds stay."""
-        station = self._station
+        """Reboot: links drop, values and unbonded clients' settings are lost, bonds stay.
+
+        The device is in its normal mode then.
+        """
+        station = self._station or self._cancel_reboot()
         await self.stop()
         self._restore()
         if station is not None:
             self.note("reset")
+            await station.device.stop_advertising()  # as bumble believes of one that was down
             await self.start(station)
 
     def _restore(self) -> None:
+        self._return()
         for characteristic in self:
             characteristic.restore()
         self.descriptors.restore()

@@ -16,7 +16,7 @@ from bletest.contracts.database import (
     RemoteService,
 )
 from bletest.contracts.effects import SideEffect
-from bletest.profile.procedures import RecordAccessExpectation
+from bletest.profile.procedures import ProcedureExpectation
 from bletest.profile.rules import Variable, WriteRule
 from bletest.uuids import Uuid
 
@@ -27,6 +27,7 @@ __all__ = [
     "DescriptorExpectation",
     "DeviceExpectation",
     "FieldExpectation",
+    "ModeExpectation",
     "NotifyExpectation",
     "ServiceExpectation",
     "SideEffect",
@@ -123,9 +124,11 @@ class CharacteristicExpectation(AttributeExpectation):
 
     ``subscribe`` is what it takes to write the CCCD, None where there is none to write.
     ``rules`` are tried in order for a write; none means that any value of a legal length is
-    accepted; ``procedure`` stands in their place. ``service_uuid`` and ``service_occurrence``
-    name the service it stands in. ``steady`` says that what is read is what stands there, and
-    no answer made for each read: only then can two reads be compared, or a read and a write.
+    accepted; ``procedure`` stands in their place. ``control_point``: who has not enabled what it
+    answers by is refused with 0xFD, and who does not wait with 0xFE. ``service_uuid`` and
+    ``service_occurrence`` name the service it stands in. ``steady`` says that what is read is what
+    stands there, and no answer made for each read: only then can two reads be compared, or a read
+    and a write.
     """
 
     service_uuid: Uuid
@@ -135,8 +138,9 @@ class CharacteristicExpectation(AttributeExpectation):
     notify: NotifyExpectation | None
     rules: tuple[WriteRule, ...]
     descriptors: tuple[DescriptorExpectation, ...]
-    procedure: RecordAccessExpectation | None = None
     steady: bool = True
+    procedure: ProcedureExpectation | None = None
+    control_point: bool = False
 
     def locate(self, database: RemoteDatabase) -> RemoteCharacteristic | None:
         """Return the discovered characteristic, None if the device lacks it."""
@@ -201,14 +205,29 @@ class AdvertisingExpectation:
 
 
 @dataclass(frozen=True, slots=True)
+class ModeExpectation:
+    """What the device is after a reboot into other firmware.
+
+    ``address`` is another address, or how far the last octet is from that of the device: 0 where
+    it keeps its address.
+    """
+
+    name: str
+    device: "DeviceExpectation"
+    address: int | str = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceExpectation:
     """Everything that a profile promises of a device.
 
     ``name`` is the profile's, ``device_name`` the GAP Device Name; ``mtu`` the ATT_MTU the
     device offers; ``bonding`` whether it can be paired with at all, and bonds.
-    ``services`` holds the profile's own services; GAP is implied and not among them. ``state``
-    are the variables that rules set and ask for. ``connections`` are the links it serves at a time,
-    ``advertise_while_connected`` whether it advertises on while it could serve another one.
+    ``services`` holds the profile's own services; GAP is implied and not among them; ``absent``
+    those that are not there until a rule adds them. ``state`` are the variables that rules set and
+    ask for. ``service_changed`` and ``database_hash`` say whether the GATT service has them.
+    ``connections`` are the links it serves at a time, ``advertise_while_connected`` whether it
+    advertises on while it could serve another one.
     """
 
     name: str
@@ -222,6 +241,10 @@ class DeviceExpectation:
     services: tuple[ServiceExpectation, ...]
     state: Mapping[str, Variable] = field(default_factory=dict)
     advertise_while_connected: bool = True
+    absent: tuple[ServiceExpectation, ...] = ()
+    modes: Mapping[str, ModeExpectation] = field(default_factory=dict)
+    service_changed: bool = False
+    database_hash: bool = False
 
     @property
     def clients(self) -> int:

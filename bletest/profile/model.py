@@ -378,10 +378,11 @@ class EffectsModel(Shape):
     set: dict[Name, Word] = {}
     expires: Seconds | None = None
     disconnect: Boolean = False
-    add_service: Later = None
-    remove_service: Later = None
-    enter: Later = None
-    down: Later = None
+    add_service: Annotated[list[Reference], BeforeValidator(_in_list), _short(ITEM)] = []
+    remove_service: Annotated[list[Reference], BeforeValidator(_in_list), _short(ITEM)] = []
+    enter: Name | None = None
+    down: Seconds | None = None
+    abort: Boolean = False
 
 
 class RuleModel(EffectsModel):
@@ -419,11 +420,32 @@ class RecordAccessModel(Shape):
     every: Seconds = 0.02
 
 
+class ImageModel(Shape):
+    """Octets of an image: so many of any content, those of a file, or these."""
+
+    size: Annotated[int | None, *_integer(2, 1 << 20)] = None
+    file: Annotated[str | None, *_read_by(lambda value: scalars.read_text(value, "a path"))] = None
+    hex: Octets | None = None
+
+
+class TransferModel(Shape):
+    """A firmware-update target."""
+
+    control: Reference
+    object: Annotated[int, *_integer(2, 1 << 20)] = 4096
+    receipt_every: Annotated[int, *_integer(0, 0xFFFF)] = 0
+    crc: Annotated[str, *_word(("crc16", "crc32"), "checksum")] = "crc32"
+    image: ImageModel
+    init: ImageModel | None = None
+    takes: Seconds = 0.0
+    then: EffectsModel | None = None
+
+
 class ProcedureModel(Shape):
     """What a control point does as a whole."""
 
     racp: RecordAccessModel | None = None
-    transfer: Later = None
+    transfer: TransferModel | None = None
 
 
 class AttributeModel(Shape):
@@ -459,6 +481,7 @@ class CharacteristicModel(AttributeModel):
     on_write: list[RuleModel] | None = None
     on_read: ReadModel | None = None
     descriptors: list[DescriptorModel] = []
+    control_point: Boolean = False
     procedure: ProcedureModel | None = None
     behaviour: Behaviour | None = None
 
@@ -471,7 +494,7 @@ class ServiceModel(Shape):
     primary: Boolean = True
     includes: list[Reference] = []
     characteristics: list[CharacteristicModel] = []
-    present: Later = None
+    present: Boolean = True
 
 
 class GattModel(Shape):
@@ -574,6 +597,28 @@ class KnownIssueModel(Shape):
     of: Reference | None = None
 
 
+class ModeDeviceModel(Shape):
+    """What is another in a mode; the rest is as ever."""
+
+    name: Annotated[str | None, *_read_by(_read_device_name)] = None
+    appearance: Annotated[
+        int | None, *_read_by(scalars.read_appearance, type=["string", "integer"])
+    ] = None
+    mtu: Annotated[int | None, *_integer(23, 517)] = None
+    address: Annotated[
+        int | str | None, *_read_by(scalars.read_address_change, type=["string", "integer"])
+    ] = None
+    gatt: GattModel | None = None
+
+
+class ModeModel(Shape):
+    """The device after a reboot into other firmware."""
+
+    device: ModeDeviceModel = ModeDeviceModel()
+    advertising: AdvertisingModel | None = None
+    services: list[ServiceModel]
+
+
 class ProfileModel(Shape):
     """The file."""
 
@@ -592,6 +637,6 @@ class ProfileModel(Shape):
             _short({"type": ["string", "number"]}),
         ],
     ] = {}
-    modes: Later = None
+    modes: dict[Name, ModeModel] = {}
     control: Later = None
     known_issues: list[KnownIssueModel] = []

@@ -93,6 +93,14 @@ def read_sent(folder: Path | None, name: str, uuid: Uuid, handle: int | None) ->
     return [one.value for one in found]
 
 
+def read_octets(folder: Path | None, name: str) -> bytes:
+    """Return what a file beside the profile holds. Raises :class:`Refusal`."""
+    octets = _octets(folder, name, MAXIMUM_OCTETS, ("*.bin",))
+    if len(octets) < 2:
+        raise Refusal(f"`{name}` has nothing in it", "an image has at least 2 octets")
+    return octets
+
+
 def _text(folder: Path | None, name: str) -> str:
     octets = _octets(folder, name, MAXIMUM_OCTETS, ("*.csv",))
     try:

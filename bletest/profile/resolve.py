@@ -4,91 +4,114 @@ Mistakes are noted and resolving goes on, so that one run finds all of them. Wha
 part that had to be cut out is not judged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path as FilePath
+from types import MappingProxyType
 
 from bletest.profile.advertising import advertising_spec, gap_spec
 from bletest.profile.expectation import (
     AdvertisingExpectation,
     CharacteristicExpectation,
-    DescriptorExpectation,
     DeviceExpectation,
+    ModeExpectation,
     NotifyExpectation,
     ServiceExpectation,
-    ValueExpectation,
+    SideEffect,
 )
 from bletest.profile.mistakes import KEY, Refusal
 from bletest.profile.model import (
     CharacteristicModel,
-    DescriptorModel,
-    ProfileModel,
     ServiceModel,
+    TransferModel,
 )
-from bletest.profile.procedures import RecordAccessExpectation
+from bletest.profile.procedures import RecordAccess, Transfer, expectation_of
 from bletest.profile.resolve_attributes import AttributeReader, Common
 from bletest.profile.resolve_behaviours import read_behaviour
+from bletest.profile.resolve_descriptors import DescriptorReader
 from bletest.profile.resolve_faults import read_faults
 from bletest.profile.resolve_known_issues import read_known_issues
+from bletest.profile.resolve_modes import mode_part, normal_part
 from bletest.profile.resolve_names import Target, name_everything
 from bletest.profile.resolve_parts import PartReader, remembered_names
 from bletest.profile.resolve_procedures import read_procedure
 from bletest.profile.resolve_reads import read_answers
 from bletest.profile.resolve_rules import RuleReader
 from bletest.profile.resolve_sources import SourceReader, check_source
-from bletest.profile.resolve_state import read_states
-from bletest.profile.resolve_values import Typing, descriptor_typing
+from bletest.profile.resolve_state import States, read_states
+from bletest.profile.resolve_transfer import (
+    expecting,
+    read_transfer,
+    serving,
+    transfers_by_control,
+)
+from bletest.profile.resolve_values import Typing
 from bletest.profile.rules import ReplyKind, WriteRule
 from bletest.profile.scalars import read_integer, read_uuid
 from bletest.profile.shape import Shaped
 from bletest.profile.spec import (
+    MAXIMUM_LENGTH,
     AdvertisingSpec,
     CharacteristicSpec,
-    DescriptorSpec,
     DeviceSpec,
     GattSpec,
+    ModeSpec,
     NotifySpec,
     Profile,
     SecuritySpec,
     ServiceSpec,
 )
-from bletest.profile.tree import Fields, Items, Path, Text, node_at
+from bletest.profile.tree import Fields, Path, node_at
 from bletest.uuids import (
-    AGGREGATE_FORMAT,
-    CCCD,
-    EXTENDED_PROPERTIES,
     GAP_SERVICE,
     GATT_SERVICE,
-    SCCD,
-    USER_DESCRIPTION,
     UuidKind,
 )
 
 _WRITES = frozenset(
     {"write", "write_without_response", "authenticated_signed_write", "reliable_write"}
 )
-_ANSWER = 1.0  # seconds in which a procedure answers, beside what it says itself
 _SENDS = frozenset({"notify", "indicate"})
 _EXTENDED = frozenset({"reliable_write", "writable_auxiliaries"})
-_IMPLIED = {CCCD: "notify or indicate", SCCD: "broadcast", EXTENDED_PROPERTIES: "reliable_write"}
 
 
 def resolve(shaped: Shaped, source: FilePath | None) -> Profile | None:
     """Return the profile; None, or one to be thrown away, where mistakes were noted."""
-    if shaped.model is None:
+    model = shaped.model
+    if model is None:
         return None
-    return _Resolver(shaped, shaped.model, source).profile()
+    names = frozenset(model.modes)
+    states = read_states(shaped, model)
+    modes: dict[str, ModeSpec] = {}
+    for name, mode in model.modes.items():
+        part = mode_part(shaped, name)
+        found = _Resolver(part, source, states, names).profile()
+        if found is not None:
+            modes[name] = ModeSpec(found, mode.device.address or 0)
+    return _Resolver(normal_part(shaped), source, states, names, modes).profile()
 
 
 class _Resolver:
-    """Resolves one file."""
+    """Resolves one file, or one mode of it; ``names`` are those of all modes."""
 
-    def __init__(self, shaped: Shaped, model: ProfileModel, source: FilePath | None) -> None:
+    def __init__(
+        self,
+        shaped: Shaped,
+        source: FilePath | None,
+        states: States,
+        names: frozenset[str],
+        modes: Mapping[str, ModeSpec] = MappingProxyType({}),
+    ) -> None:
+        assert shaped.model is not None  # who has no model is not resolved
         self.shaped = shaped
         self.source = source
-        self.model = model
+        self.model = model = shaped.model
+        self.mode_names = names
+        self.modes = modes
         self.naming = name_everything(shaped, model)
         self.attributes = AttributeReader(shaped, model)
-        self.states = read_states(shaped, model)
+        self.descriptors = DescriptorReader(shaped, model, self.naming, self.attributes)
+        self.states = replace(states, shaped=shaped)
         self.parts = PartReader(shaped, remembered_names(shaped.root))
 
     @property
@@ -101,17 +124,23 @@ class _Resolver:
         security = self._security()
         services: list[ServiceSpec] = []
         expected: list[ServiceExpectation] = []
+        absent: list[ServiceExpectation] = []
         for index, service in enumerate(model.services):
             spec, expectation = self._service(index, service)
             services.append(spec)
             if service.primary:
-                expected.append(expectation)
+                (expected if service.present else absent).append(expectation)
+        self._check_presence(services)
+        transfers = transfers_by_control(self.shaped, services)
+        services = serving(services, transfers)
+        expected, absent = expecting(expected, transfers), expecting(absent, transfers)
         self._check_records(services, expected)
         faults = read_faults(self.shaped, self.naming, model.faults)
         known_issues = read_known_issues(self.shaped, self.naming, model.known_issues)
         advertising = self._advertising()
         if advertising is None:
             return None
+        gatt = self._gatt()
         device = DeviceSpec(
             name=model.device.name,
             appearance=model.device.appearance,
@@ -119,9 +148,9 @@ class _Resolver:
             connections=model.device.connections,
             address=model.device.address,
             advertise_while_connected=model.device.advertise_while_connected,
-            gatt=self._gatt(),
             behaviour=read_behaviour(self.shaped, model.device.behaviour, ("device", "behaviour")),
             gap=gap_spec(model.device.gap),
+            gatt=gatt,
         )
         expectation_ = DeviceExpectation(
             name=model.name,
@@ -144,6 +173,13 @@ class _Resolver:
             services=tuple(expected),
             state=self.states.variables,
             advertise_while_connected=device.advertise_while_connected,
+            absent=tuple(absent),
+            modes={
+                name: ModeExpectation(name, mode.profile.expectation, mode.address)
+                for name, mode in self.modes.items()
+            },
+            service_changed=gatt.service_changed,
+            database_hash=gatt.robust_caching,
         )
         return Profile(
             name=model.name,
@@ -156,7 +192,32 @@ class _Resolver:
             faults=faults,
             state=self.states.variables,
             known_issues=known_issues,
+            modes=self.modes,
         )
+
+    def _transfer(self, model: TransferModel, path: Path, owner: Target) -> Transfer | None:
+        rules = self._rule_reader(owner, (0, MAXIMUM_LENGTH))
+        return read_transfer(
+            self.shaped,
+            self.naming,
+            owner,
+            model,
+            path,
+            folder=self.source.parent if self.source is not None else None,
+            effects=lambda effects, at: rules.effects(effects, {}, at),
+        )
+
+    def _check_presence(self, services: list[ServiceSpec]) -> None:
+        """Note where a service that is there includes one that is not."""
+        gone = {one.path for one in services if not one.present}
+        for number, service in enumerate(services):
+            missing = [path for path in service.includes if path in gone]
+            if missing and service.present:
+                self.shaped.mistake(
+                    ("services", number, "includes"),
+                    f"this includes {missing[0]}, which is not there from the beginning",
+                    "add `present: false` here too, or remove it there",
+                )
 
     def _check_records(
         self, services: list[ServiceSpec], expected: list[ServiceExpectation]
@@ -165,7 +226,7 @@ class _Resolver:
         values = {one.path: one.value for service in expected for one in service.characteristics}
         for number, service in enumerate(services):
             for index, one in enumerate(service.characteristics):
-                if one.procedure is None or one.procedure.via not in values:
+                if not isinstance(one.procedure, RecordAccess) or one.procedure.via not in values:
                     continue
                 records = one.procedure.records
                 found = (values[one.procedure.via].mismatch(record.value) for record in records)
@@ -267,8 +328,12 @@ class _Resolver:
         ]
         if path in includes:
             self.shaped.mistake((*at, "includes"), "a service cannot include itself", "remove it")
-        earlier = [one for one in self.model.services[:number] if one.primary]
-        occurrence = sum(one.uuid == model.uuid for one in earlier)
+        # What is added later stands behind what was there before.
+        before = self.model.services[:number]
+        earlier = [one for one in (before if model.present else self.model.services) if one.present]
+        if not model.present:
+            earlier += [one for one in before if not one.present]
+        occurrence = sum(one.uuid == model.uuid for one in earlier if one.primary)
         pairs = [
             self._characteristic(number, index, model, occurrence)
             for index in range(len(model.characteristics))
@@ -280,6 +345,7 @@ class _Resolver:
             characteristics=tuple(one for one, _ in pairs),
             primary=model.primary,
             includes=tuple(includes),
+            present=model.present,
         )
         expectation = ServiceExpectation(
             path=path,
@@ -314,19 +380,30 @@ class _Resolver:
                 "a procedure decides about every write, beside it there are no rules",
                 "remove `on_write`, or `procedure`",
             )
+        if model.control_point and model.on_write is None:
+            self.shaped.mistake(
+                (*at, "control_point", KEY),
+                "a control point decides by rules, and there are none",
+                "add `on_write`, or remove it",
+            )
         procedure = read_procedure(
             self.shaped,
             self.naming.characteristics,
             self.naming.targets,
             target,
             model.procedure,
+            lambda transfer, path: self._transfer(transfer, path, target),
         )
         rules = self._rules(model, target, common, writes)
         notify = self._notify(model, target.typing, common, properties, at)
         on_read = read_answers(self.shaped, model, target, common, read is not None, self._folder)
         effect = self.attributes.side_effect(model, at, read, write)
+        if model.side_effect is None and any(_reboots(rule) for rule in rules):
+            effect = SideEffect.RESETS
+        if model.side_effect is None and isinstance(procedure, Transfer):
+            effect = SideEffect.WEARS
         descriptors = [
-            self._descriptor(number, index, place, properties)
+            self.descriptors.read(number, index, place, properties)
             for place in range(len(model.descriptors))
         ]
         octets = common.value.octets if common.value is not None else b""
@@ -349,6 +426,7 @@ class _Resolver:
             procedure=procedure,
             on_read=on_read,
             behaviour=read_behaviour(self.shaped, model.behaviour, (*at, "behaviour")),
+            control_point=model.control_point,
         )
         earlier = service.characteristics[:index]
         expectation = CharacteristicExpectation(
@@ -367,10 +445,9 @@ class _Resolver:
             notify=NotifyExpectation(notify.every, notify.tolerance) if notify else None,
             rules=rules,
             descriptors=tuple(one for _, one in descriptors),
-            procedure=RecordAccessExpectation(procedure.via, procedure.every + _ANSWER)
-            if procedure is not None
-            else None,
             steady=model.on_read is None and model.behaviour is None,
+            procedure=expectation_of(procedure),
+            control_point=model.control_point,
         )
         return spec, expectation
 
@@ -395,7 +472,10 @@ class _Resolver:
                 "add write or write_without_response to `properties`",
             )
         lengths = (common.min_length, common.max_length)
-        reader = RuleReader(
+        return self._rule_reader(target, lengths).read(model.on_write)
+
+    def _rule_reader(self, target: Target, lengths: tuple[int, int]) -> RuleReader:
+        return RuleReader(
             self.shaped,
             self.naming.characteristics,
             self.naming.targets,
@@ -403,8 +483,9 @@ class _Resolver:
             lengths,
             self.parts,
             self.states,
+            self.naming.services,
+            self.mode_names,
         )
-        return reader.read(model.on_write)
 
     def _notify(
         self,
@@ -442,97 +523,7 @@ class _Resolver:
             kind=ReplyKind.NOTIFICATION if "notify" in properties else ReplyKind.INDICATION,
         )
 
-    def _descriptor(
-        self, number: int, index: int, place: int, owner: frozenset[str]
-    ) -> tuple[DescriptorSpec, DescriptorExpectation]:
-        siblings = self.model.services[number].characteristics[index].descriptors
-        model = siblings[place]
-        at: Path = (
-            "services",
-            number,
-            "characteristics",
-            index,
-            "descriptors",
-            place,
-        )
-        occurrence = sum(one.uuid == model.uuid for one in siblings[:place])
-        properties = frozenset(model.properties)
-        self._check_descriptor(model, at, owner, occurrence)
-        handles_of = self._handles_of(model, at)
-        if handles_of:
-            octets = 2 * len(handles_of)
-            common = Common(
-                None, ValueExpectation(min_length=octets, max_length=octets), octets, octets
-            )
-        else:
-            typing = descriptor_typing(model.uuid, known=self.shaped.sound(at, "uuid"))
-            common = self.attributes.common(model, typing, at)
-            readable = "read" in properties and model.value is None
-            if readable and self.shaped.sound(at, "value"):
-                self.shaped.mistake(
-                    at, "this descriptor can be read, but has no value", "add `value: …`"
-                )
-        read = self.attributes.access(at, "read", model.read, "read" in properties, "read")
-        write = self.attributes.access(at, "write", model.write, "write" in properties, "write")
-        path = self.naming.paths[at]
-        spec = DescriptorSpec(
-            path=path,
-            uuid=model.uuid,
-            id=model.id,
-            value=common.value.octets if common.value is not None else b"",
-            read=read,
-            write=write,
-            min_length=common.min_length,
-            max_length=common.max_length,
-            handles_of=handles_of,
-        )
-        expectation = DescriptorExpectation(
-            path=path,
-            uuid=model.uuid,
-            id=model.id,
-            occurrence=occurrence,
-            read=read,
-            write=write,
-            value=common.expectation,
-            side_effect=self.attributes.side_effect(model, at, read, write),
-        )
-        return spec, expectation
 
-    def _check_descriptor(
-        self, model: DescriptorModel, at: Path, owner: frozenset[str], occurrence: int
-    ) -> None:
-        if model.uuid in _IMPLIED:
-            self.shaped.mistake(
-                (*at, "uuid"),
-                f"{model.uuid.label} is implied by the properties; a profile does not list it",
-                f"it comes with {_IMPLIED[model.uuid]}",
-            )
-        if occurrence and model.uuid in (USER_DESCRIPTION, AGGREGATE_FORMAT):
-            self.shaped.mistake(
-                (*at, "uuid"), f"a characteristic has one {model.uuid.label}", "remove this one"
-            )
-        writable = "write" in model.properties and model.uuid == USER_DESCRIPTION
-        sound = self.shaped.sound(at[:4], "properties")
-        if writable and sound and "writable_auxiliaries" not in owner:  # Vol 3, Part G, 3.3.3.2
-            self.shaped.mistake(
-                (*at, "properties"),
-                "a user description that can be written needs the property writable_auxiliaries",
-                "add it to the `properties` of the characteristic",
-            )
-
-    def _handles_of(self, model: DescriptorModel, at: Path) -> tuple[str, ...]:
-        """Resolve ``{handles_of: [ids]}``; empty for any other value."""
-        if not isinstance(model.value, Fields) or "handles_of" not in model.value:
-            return ()
-        names = model.value["handles_of"]
-        path: Path = (*at, "value", "handles_of")
-        if not isinstance(names, Items) or not names:
-            self.shaped.mistake(path, "handles_of is a list of ids", "such as [first, second]")
-            return ("",)
-        found: list[str] = []
-        for index, name in enumerate(names):
-            if isinstance(name, Text):
-                found.append(self.naming.attributes.find(name, (*path, index)) or "")
-            else:
-                self.shaped.mistake((*path, index), "an id is a name", "such as first")
-        return tuple(found) or ("",)
+def _reboots(rule: WriteRule) -> bool:
+    branch = rule.otherwise
+    return rule.reboot is not None or (branch is not None and branch.reboot is not None)

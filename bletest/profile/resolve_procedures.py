@@ -1,10 +1,10 @@
 """From ``procedure`` to what a control point does."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bletest.profile.mistakes import KEY, Refusal, suggestion
-from bletest.profile.model import ProcedureModel, RecordAccessModel
-from bletest.profile.procedures import Record, RecordAccess
+from bletest.profile.model import ProcedureModel, RecordAccessModel, TransferModel
+from bletest.profile.procedures import Procedure, Record, RecordAccess, Transfer
 from bletest.profile.resolve_names import Names, Target
 from bletest.profile.resolve_values import resolve_value, top_fields
 from bletest.profile.shape import Shaped
@@ -17,11 +17,20 @@ def read_procedure(
     targets: Mapping[str, Target],
     owner: Target,
     model: ProcedureModel | None,
-) -> RecordAccess | None:
-    """Return the procedure of ``owner``; None, with the mistake noted, where there is none."""
+    transfer: Callable[[TransferModel, Path], Transfer | None],
+) -> Procedure | None:
+    """Return the procedure of ``owner``; None, with the mistake noted, where there is none.
+
+    ``transfer`` reads one that takes an image.
+    """
     if model is None:
         return None
     path = (*owner.tree_path, "procedure")
+    if model.racp is not None and model.transfer is not None:
+        shaped.mistake(path, "a characteristic has one procedure", "remove one of the two")
+        return None
+    if model.transfer is not None:
+        return transfer(model.transfer, (*path, "transfer"))
     if model.racp is None:
         place = node_at(shaped.root, path)
         if not any(holder == id(place) for holder, _ in shaped.cut):

@@ -3,18 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bletest.profile.mistakes import KEY, Refusal, count
+from bletest.profile.mistakes import KEY, Refusal, count, suggestion
 from bletest.profile.model import EchoModel, EffectsModel, ReplyModel, RuleModel
 from bletest.profile.resolve_names import Names, Target
 from bletest.profile.resolve_parts import PartReader, remembered_names
 from bletest.profile.resolve_state import States
 from bletest.profile.resolve_values import resolve_value
 from bletest.profile.rules import (
+    NORMAL,
     Effects,
     Field,
     Pattern,
+    Reboot,
     Reply,
     ReplyKind,
+    ServiceChange,
     Template,
     Verify,
     WriteRule,
@@ -35,7 +38,7 @@ class RuleReader:
     """Reads the rules of one characteristic.
 
     ``targets`` are all characteristics by path, ``lengths`` the least and greatest length that a
-    write to this one may have.
+    write to this one may have. ``modes`` are the names of those that the device can reboot into.
     """
 
     shaped: Shaped
@@ -45,6 +48,8 @@ class RuleReader:
     lengths: tuple[int, int]
     parts: PartReader
     states: States
+    services: Names
+    modes: frozenset[str]
 
     def read(self, models: list[RuleModel]) -> tuple[WriteRule, ...]:
         """Return the rules; those with mistakes, noted, are left out."""
@@ -101,6 +106,9 @@ class RuleReader:
             sets=effects.sets,
             expires=effects.expires,
             disconnect=effects.disconnect,
+            aborts=effects.aborts,
+            reboot=effects.reboot,
+            services=effects.services,
             when=self.states.conditions(model.when, (*path, "when")),
             verify=verify,
             otherwise=otherwise,
@@ -118,11 +126,11 @@ class RuleReader:
                     f"`{key}` follows `verify`, and there is none",
                     "write the effects beside `match`, or add `verify`",
                 )
-        beside = self._effects(model, fields, path)
+        beside = self.effects(model, fields, path)
         if model.then is None:
             effects = beside
         else:
-            effects = self._effects(model.then, fields, (*path, "then"))
+            effects = self.effects(model.then, fields, (*path, "then"))
             if beside != Effects():
                 self.shaped.mistake(
                     (*path, "then", KEY),
@@ -131,17 +139,56 @@ class RuleReader:
                 )
         if model.otherwise_then is None:
             return effects, None
-        return effects, self._effects(model.otherwise_then, fields, (*path, "else"))
+        return effects, self.effects(model.otherwise_then, fields, (*path, "else"))
 
-    def _effects(self, model: EffectsModel, fields: _Lengths, path: Path) -> Effects:
+    def effects(self, model: EffectsModel, fields: _Lengths, path: Path) -> Effects:
+        """Return the effects that stand at ``path``; ``fields`` are those of what was written."""
         self._check_effects(model, path)
+        reboot = self._reboot(model, path)
         return Effects(
             error=model.error,
             replies=self._replies(model, fields, path),
             sets=self.states.settings(model.set, (*path, "set")),
             expires=model.expires,
-            disconnect=(model.after or 0.0) if model.disconnect else None,
+            disconnect=(model.after or 0.0) if model.disconnect and reboot is None else None,
+            aborts=model.abort,
+            reboot=reboot,
+            services=self._service_changes(model, path),
         )
+
+    def _reboot(self, model: EffectsModel, path: Path) -> Reboot | None:
+        if model.enter is None and model.down is None:
+            return None
+        mode = NORMAL if model.enter is None else model.enter
+        if mode not in self.modes and mode != NORMAL:
+            known = [NORMAL, *self.modes]
+            self.shaped.mistake(
+                (*path, "enter"),
+                f"the device has no mode `{mode}`",
+                suggestion(mode, known)
+                if self.modes
+                else f"add modes: {{{mode}: {{services: […]}}}} at the top level",
+            )
+        plain = Reboot()
+        return Reboot(
+            enter=mode,
+            down=model.down or 0.0,
+            after=plain.after if model.after is None else model.after,
+            goodbye=model.disconnect,
+        )
+
+    def _service_changes(self, model: EffectsModel, path: Path) -> tuple[ServiceChange, ...]:
+        found: list[ServiceChange] = []
+        for key, names in (
+            ("remove_service", model.remove_service),
+            ("add_service", model.add_service),
+        ):
+            for index, name in enumerate(names):
+                service = self.services.find(name, (*path, key, index))
+                if service is not None:
+                    change = ServiceChange(service, key == "add_service", model.after or 0.0)
+                    found.append(change)
+        return tuple(found)
 
     def _check_effects(self, model: EffectsModel, path: Path) -> None:
         answers = bool(model.reply) or model.echo is not None
@@ -160,7 +207,9 @@ class RuleReader:
                     "only a Write Request can be refused, and `write` is not among the properties",
                     "add write to `properties`, or remove `error`",
                 )
-        if model.after is not None and not answers and not model.disconnect:
+        reboots = model.enter is not None or model.down is not None
+        changes = bool(model.add_service or model.remove_service)
+        if model.after is not None and not (answers or model.disconnect or reboots or changes):
             self.shaped.mistake(
                 (*path, "after", KEY), "there is no reply to delay", "remove `after`"
             )

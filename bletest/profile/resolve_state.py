@@ -68,6 +68,7 @@ def read_states(shaped: Shaped, model: ProfileModel) -> States:
 
 
 def _rules(model: ProfileModel) -> Iterable[RuleModel]:
-    for service in model.services:
+    in_modes = (service for mode in model.modes.values() for service in mode.services)
+    for service in (*model.services, *in_modes):
         for characteristic in service.characteristics:
             yield from characteristic.on_write or ()

@@ -192,6 +192,33 @@ class Reply:
     subscribers: bool = False
 
 
+NORMAL = "normal"
+"""The mode that a device is in from the beginning, and after every reboot that names no other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reboot:
+    """The device restarts, ``after`` so many seconds, and comes back in the mode ``enter``.
+
+    It is off the air for ``down`` seconds. With ``goodbye`` it ends its links before, else its
+    clients hear no more of it.
+    """
+
+    enter: str = NORMAL
+    down: float = 0.0
+    after: float = 0.1
+    goodbye: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChange:
+    """The service at ``path`` comes (``present``) or goes, ``after`` so many seconds."""
+
+    path: str
+    present: bool
+    after: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
     """What a rule does.
@@ -199,7 +226,9 @@ class Effects:
     ``error`` is the ATT error code the write is refused with, None to accept it. ``sets`` are
     variables with their new values; after ``expires`` seconds they go back to what they are
     initially, and random octets of the replies are forgotten. ``disconnect`` ends the link that
-    many seconds after the write, None leaves it.
+    many seconds after the write, None leaves it. ``aborts``: what earlier writes of this client to
+    the same characteristic still have to send is not sent. ``reboot`` and ``services`` change
+    the device as a whole.
     """
 
     error: int | None = None
@@ -207,6 +236,14 @@ class Effects:
     sets: tuple[tuple[str, str], ...] = ()
     expires: float | None = None
     disconnect: float | None = None
+    aborts: bool = False
+    reboot: Reboot | None = None
+    services: tuple[ServiceChange, ...] = ()
+
+    @property
+    def upheaval(self) -> bool:
+        """Whether the device is another one after it."""
+        return self.reboot is not None or bool(self.services)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +261,17 @@ class WriteRule:
     sets: tuple[tuple[str, str], ...] = ()
     expires: float | None = None
     disconnect: float | None = None
+    aborts: bool = False
+    reboot: Reboot | None = None
+    services: tuple[ServiceChange, ...] = ()
     when: tuple[tuple[str, tuple[str, ...]], ...] = ()
     verify: Verify | None = None
     otherwise: Effects | None = None
+
+    @property
+    def upheaval(self) -> bool:
+        """Whether the device is another one after it."""
+        return self.reboot is not None or bool(self.services)
 
     @property
     def always(self) -> bool:

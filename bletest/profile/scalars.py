@@ -161,6 +161,16 @@ def read_address(value: object) -> str:
     return text.upper()
 
 
+def read_address_change(value: object) -> int | str:
+    """Read an address, or how far another is from it: ``+1``, in the last of its octets."""
+    text = read_text(value, "a device address")
+    if not re.fullmatch(r"[+-][0-9]+", text):
+        return read_address(text)
+    if not 1 <= abs(int(text)) <= 255:
+        raise Refusal(f"`{text}` leads to no other address", "from 1 to 255, such as +1")
+    return int(text)
+
+
 def read_identifier(value: object) -> str:
     """Read a name that other places refer to."""
     text = read_text(value, "a name")

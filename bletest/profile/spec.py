@@ -12,7 +12,7 @@ from bletest.profile.expectation import DeviceExpectation, SideEffect, WindowExp
 from bletest.profile.faults import FaultSpec
 from bletest.profile.known_issues import KnownIssue
 from bletest.profile.mistakes import Mistake
-from bletest.profile.procedures import RecordAccess
+from bletest.profile.procedures import Procedure
 from bletest.profile.rules import ReplyKind, Variable, WriteRule
 from bletest.profile.sources import ReadSource, ValueSource
 from bletest.uuids import Uuid
@@ -170,6 +170,8 @@ class CharacteristicSpec:
     ``max_length`` octets is refused. ``notify`` is a schedule, None where nothing comes by itself;
     ``procedure`` stands in place of rules where it is one of a SIG service; ``on_read`` is what
     reads are answered with in place of the stored value; ``behaviour`` Python of the user's.
+    ``procedure`` stands in place of rules where it is one of a SIG service. ``control_point``: it
+    refuses with 0xFD who has not enabled what it answers by, and with 0xFE while it answers.
     """
 
     path: str
@@ -187,14 +189,18 @@ class CharacteristicSpec:
     rules: tuple[WriteRule, ...]
     descriptors: tuple[DescriptorSpec, ...]
     side_effect: SideEffect
-    procedure: RecordAccess | None = None
     on_read: ReadSource | None = None
     behaviour: BehaviourSpec | None = None
+    procedure: Procedure | None = None
+    control_point: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """A service; ``includes`` are the paths of the services it includes."""
+    """A service; ``includes`` are the paths of the services it includes.
+
+    ``present`` False: it is not in the database until a rule adds it.
+    """
 
     path: str
     uuid: Uuid
@@ -202,6 +208,19 @@ class ServiceSpec:
     characteristics: tuple[CharacteristicSpec, ...]
     primary: bool = True
     includes: tuple[str, ...] = ()
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModeSpec:
+    """The device after a reboot into other firmware: ``profile`` as if it were one of its own.
+
+    ``address`` is another address, or how far the last octet is from that of the device: 0 where
+    it keeps its address.
+    """
+
+    profile: "Profile"
+    address: int | str = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +229,8 @@ class Profile:
 
     ``services`` are in file order, which is handle order; GAP and GATT are implied and come
     before them. ``faults`` are what the emulated device does wrong, each with its ``path`` known.
-    ``state`` are the variables that rules set and ask for. ``known_issues`` are findings that fail
-    no test.
+    ``state`` are the variables that rules set and ask for, ``modes`` what the device can be
+    beside. ``known_issues`` are findings that fail no test.
     """
 
     name: str
@@ -224,6 +243,7 @@ class Profile:
     faults: tuple[FaultSpec, ...] = ()
     state: Mapping[str, Variable] = field(default_factory=dict)
     known_issues: tuple[KnownIssue, ...] = ()
+    modes: Mapping[str, ModeSpec] = field(default_factory=dict)
 
     def characteristics(self) -> Iterator[CharacteristicSpec]:
         """Yield every characteristic, in file order."""

@@ -17,6 +17,7 @@ from bletest.contracts.findings import Severity
 from bletest.errors import CheckFailed, UnknownAttribute
 from bletest.profile import load, loads, shipped
 from bletest.profile.spec import Profile
+from tests.conformance.test_check_control_points import POINT
 from tests.support.rich_device import Fault, rich
 from tests.support.table_client import TableDevice, client_of
 
@@ -39,11 +40,34 @@ JUDGED_BY_TESTS_OF_THEIR_OWN = {
     "racp.unconfigured",
     "racp.busy",
     "racp.abort",
+    "control_point.unconfigured",
+    "control_point.busy",
+    "control_point.abort",
 }
-ON_AIR = {"advertising.window", *(code for code in CODES if code.startswith("links."))}
+FOLLOWING_A_DEVICE = {
+    "reboot.mode",
+    "reboot.service_changed",
+    "reboot.database_hash",
+    "service.comes",
+    "service.goes",
+    "transfer.whole",
+    "transfer.service_changed",
+    "transfer.wrong_image",
+    "transfer.abort",
+    "transfer.resume",
+    "transfer.order",
+    "transfer.too_long",
+    "transfer.unconfigured",
+    "transfer.busy",
+}
+"""Judged on the air, where devices become others (``test_check_modes``, ``…_transfers``)."""
+ON_AIR = {
+    "advertising.window",
+    *(code for code in CODES if code.startswith("links.")),
+    *FOLLOWING_A_DEVICE,
+}
 """A device of tables has one client, and no air: these are tested in ``tests/truth``."""
 ON_TABLES = [code for code in CODES if code not in ON_AIR]
-
 METER = load(shipped()["glucose_meter"])
 LOCK = loads(
     shipped()["challenge_lock"].read_text(encoding="utf-8").replace("{env: LOCK_KEY}", "00 01 02")
@@ -54,6 +78,8 @@ def profile_for(code: str) -> Profile:
     """Return a profile in which the check finds something to judge."""
     if code.startswith("racp."):
         return METER
+    if code.startswith("control_point."):
+        return POINT
     return LOCK if code.startswith("protocol.") else rich()
 
 

@@ -103,7 +103,50 @@ TOP_LEVEL = {
         "`phase` is never `opne`",
         '"open"',
     ),
-    "key that comes later": (HEAD + "services: []\n¦modes: {a: 1}", "`modes` comes", "leave it"),
+    "key that comes later": (
+        HEAD + "services: []\n¦control: {a: 1}",
+        "`control` comes",
+        "leave it",
+    ),
+    "mode without services": (
+        HEAD + "services: []\nmodes: {boot: ¦{device: {name: Dfu}}}",
+        "`boot` lacks `services`",
+        "services: …",
+    ),
+    "mode called normal": (
+        HEAD + "services: []\nmodes: {¦normal: {services: []}}",
+        "without a mode",
+        "something else",
+    ),
+    "mode with a GATT service of its own": (
+        HEAD + "services: []\nmodes: {boot: {device: {¦gatt: {eatt: true}}, services: []}}",
+        "keeps its GATT service",
+        "+1",
+    ),
+    "mode at no other address": (
+        HEAD + "services: []\nmodes: {boot: {device: {address: ¦+0}, services: []}}",
+        "no other address",
+        "+1",
+    ),
+    "value in a mode": (
+        HEAD + "services: []\nmodes: {boot: {services: [{uuid: 0xFF00, characteristics:"
+        " [{uuid: battery_level, properties: [read], value: ¦high}]}]}}",
+        "high",
+        "",
+    ),
+    "attribute of another mode": (
+        HEAD + "services: [{uuid: 0xFF00, characteristics: [{uuid: 0xFF01, properties: [write],"
+        " on_write: [{match: 01, reply: {via: ¦dfu, bytes: 00}}]}]}]\nmodes: {boot: {services:"
+        " [{uuid: 0xFF10, characteristics: [{uuid: 0xFF11, id: dfu, properties: [notify]}]}]}}",
+        "no characteristic has the id `dfu`",
+        "",
+    ),
+    "service that includes an absent one": (
+        HEAD + "services: [{uuid: 0xFF00, includes: ¦[late]},"
+        " {uuid: 0xFF10, id: late, present: false}]",
+        "not there from the beginning",
+        "present: false",
+    ),
     "io that comes later": (
         HEAD + "security: {io: ¦keyboard_only}\nservices: []",
         "keyboard_only",
@@ -417,20 +460,84 @@ CHARACTERISTICS = {
         "no value",
         "bytes: …",
     ),
-    "effect that comes later": (
+    "mode that does not exist": (
         "{uuid: 0xFF01, properties: [write], on_write: [{match: 01, enter: ¦boot}]}",
-        "`enter: boot` comes",
-        "leave it out",
+        "no mode `boot`",
+        "add modes: {boot: {services: […]}}",
+    ),
+    "service that does not exist": (
+        "{uuid: 0xFF01, properties: [write], on_write: [{match: 01, add_service: ¦log}]}",
+        "no service has the id `log`",
+        "",
+    ),
+    "control point without rules": (
+        "{uuid: 0xFF01, properties: [write], ¦control_point: true}",
+        "decides by rules",
+        "add `on_write`",
     ),
     "procedure that does not exist": (
         "{uuid: 0xFF01, properties: [write, indicate], procedure: {¦rcap: {}}}",
         "unknown key `rcap`",
         '"racp"',
     ),
-    "procedure that comes later": (
-        "{uuid: 0xFF01, properties: [write, indicate], procedure: {¦transfer: {control: x}}}",
-        "`transfer` comes with a later version",
-        "leave it out",
+    "transfer without a control point": (
+        "{uuid: 0xFF01, id: d, properties: [write_without_response], procedure:"
+        " {transfer: {control: ¦x, image: {size: 10}}}}",
+        "no characteristic has the id `x`",
+        "",
+    ),
+    "transfer whose control point says nothing": (
+        "{uuid: 0xFF01, id: c, properties: [write]}\n      - {uuid: 0xFF02, properties:"
+        " [write_without_response], procedure: {transfer: {control: ¦c, image: {size: 10}}}}",
+        "`c` can neither notify nor indicate",
+        "add notify",
+    ),
+    "transfer whose control point has a rule for everything": (
+        "{uuid: 0xFF01, id: c, properties: [write, notify], on_write: [{otherwise: true, error:"
+        " 0x80}]}\n      - {uuid: 0xFF02, properties: [write_without_response], procedure:"
+        " {transfer: {control: ¦c, image: {size: 10}}}}",
+        "takes everything",
+        "remove it",
+    ),
+    "transfer that controls itself": (
+        "{uuid: 0xFF01, id: c, properties: [write, write_without_response, notify], procedure:"
+        " {transfer: {control: ¦c, image: {size: 10}}}}",
+        "no other procedure",
+        "one of its own",
+    ),
+    "transfer with requests for data": (
+        "{uuid: 0xFF01, id: c, properties: [write, notify]}\n      - {uuid: 0xFF02, properties:"
+        " [write], procedure: {¦transfer: {control: c, image: {size: 10}}}}",
+        "without response",
+        "add write_without_response",
+    ),
+    "transfer without an image": (
+        "{uuid: 0xFF01, id: c, properties: [write, notify]}\n      - {uuid: 0xFF02, properties:"
+        " [write_without_response], procedure: {transfer: {control: c, image: ¦{}}}}",
+        "no content",
+        "size: …",
+    ),
+    "image in a file beside no profile": (
+        "{uuid: 0xFF01, id: c, properties: [write, notify]}\n      - {uuid: 0xFF02, properties:"
+        " [write_without_response], procedure: {transfer: {control: c, image:"
+        " {file: ¦app.bin}}}}",
+        "no files beside it",
+        "",
+    ),
+    "init packet that is too long": (
+        "{uuid: 0xFF01, id: c, properties: [write, notify]}\n      - {uuid: 0xFF02, properties:"
+        " [write_without_response], procedure: {transfer: {control: c, image: {size: 10},"
+        " init: ¦{size: 513}}}}",
+        "512 octets at most",
+        "shorten it",
+    ),
+    "two procedures": (
+        "{uuid: 0xFF01, id: c, properties: [write, notify]}\n      - {uuid: 0xFF02, id: d,"
+        " properties: [write_without_response, write, indicate, notify], procedure:"
+        " ¦{transfer: {control: c, image: {size: 10}}, racp: {via: d, records: {count: 1,"
+        " template: {hex: 00}}}}}",
+        "one procedure",
+        "remove one",
     ),
     "procedure without a name": (
         "{uuid: 0xFF01, properties: [write, indicate], procedure: ¦{}}",

@@ -13,6 +13,7 @@ NAMES = [
     "blood_pressure",
     "challenge_lock",
     "environmental_sensing",
+    "firmware_update",
     "glucose_meter",
     "heart_rate",
     "hub",

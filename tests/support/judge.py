@@ -60,11 +60,13 @@ def judge(
     about: str | None = None,
     phase: str | None = None,
     code: str | None = None,
+    checks: str | tuple[str, ...] = "",
 ) -> list[Verdict]:
     """Judge ``device`` (or the ``stranger``) by ``oracle``; ``fault`` damages the emulated one.
 
     ``about`` keeps to the cases of one attribute, and of the service and the descriptors around,
-    ``phase`` to the checks of one phase, ``code`` to one check.
+    ``phase`` to the checks of one phase, ``code`` to one check, ``checks`` to those whose codes
+    begin so.
     """
 
     @asynccontextmanager
@@ -85,6 +87,8 @@ def judge(
         async with Bench(Settings(seed=1)) as bench:
             for case in all_cases(oracle.expectation):
                 if phase not in (None, case.check.phase) or code not in (None, case.check.code):
+                    continue
+                if not case.check.code.startswith(checks):
                     continue
                 if about is None or _touches(case.attribute, about):
                     verdicts.append(await _verdict(bench, provide, case))

@@ -18,7 +18,7 @@ from bletest.att.codes import error_text
 from bletest.att.handlers import AttRefusal, ReadAccess, WriteAccess
 from bletest.att.server import Server
 from bletest.att.server_events import ServerEvent, Subscribed
-from bletest.behaviour import Memory, Reaction, StoredRecords, react
+from bletest.behaviour import Memory, Reaction, guard, make_procedures, react
 from bletest.contracts.advertisements import Advertisement
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.client import CharacteristicName, DescriptorName, Reading
@@ -30,7 +30,7 @@ from bletest.contracts.database import (
 )
 from bletest.contracts.outcomes import Outcome
 from bletest.contracts.windows import LinkTiming
-from bletest.errors import AttributeRefused, NoAnswer, TooFewNotifications
+from bletest.errors import AttributeRefused, DeviceNotFound, NoAnswer, TooFewNotifications
 from bletest.peripheral.table import build_table
 from bletest.profile.rules import ReplyKind
 from bletest.profile.secrets import find_key
@@ -80,13 +80,22 @@ class _Behaviour:
                 CLIENT, request.value, device.now, subscribed=device.subscribed()
             )
             if reaction.cancels:
-                device.cancel({self.spec.path, self.spec.procedure.via})
+                via = getattr(self.spec.procedure, "via", self.spec.path)
+                device.cancel({self.spec.path, via})
             self._carry_out(reaction)
             return
         situation = device.memory.situation(CLIENT, device.now, draw=device.draw, keys=find_key)
         reaction = react(
             self.spec.rules, request.value, mtu=request.bearer.mtu, situation=situation
         )
+        if self.spec.control_point:
+            busy = device.now < device.busy_until.get(self.spec.path, device.now)
+            reaction = guard(reaction, busy=busy, subscribed=device.subscribed())
+            if reaction.cancels:
+                device.cancel({one.via for rule in self.spec.rules for one in rule.replies})
+            ends = [device.now + one.after for one in reaction.sendings]
+            if reaction.error is None:
+                device.busy_until[self.spec.path] = max(ends, default=device.now)
         device.memory.keep(CLIENT, reaction, device.now)
         self._carry_out(reaction)
 
@@ -121,11 +130,8 @@ class TableDevice:
         self.specs = {spec.path: spec for spec in profile.characteristics()}
         self.now = 0.0
         self.memory = Memory(profile.state)
-        self.stored = {
-            spec.path: StoredRecords(spec.path, spec.procedure)
-            for spec in profile.characteristics()
-            if spec.procedure is not None
-        }
+        self.busy_until: dict[str, float] = {}
+        self.stored = make_procedures(profile.characteristics())
         self.draw: Callable[[int], bytes] = random.Random(profile.name).randbytes
         self.bonded = False
         self._due: list[_Due] = []
@@ -332,6 +338,19 @@ class TableClient:
     @property
     def is_encrypted(self) -> bool | None:
         return self.is_connected and self.device.security.encrypted
+
+    @property
+    def address(self) -> str:
+        return "C0:00:00:00:00:99"
+
+    async def ended(self, *, within: float) -> bool:
+        while self.is_connected and self.now() < (until := self.now() + within):
+            self.wait(until)
+            within = until - self.now()
+        return not self.is_connected
+
+    async def connect_to(self, *, address: str | None, name: str | None, within: float) -> None:
+        raise DeviceNotFound(f"there is nobody else here, {address or name} neither")
 
     def now(self) -> float:
         return self.device.now
