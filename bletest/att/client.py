@@ -133,13 +133,6 @@ class ClientBearer:
             return self._multiple(pdu)
         return Unexpected(pdu, "nothing that a server sends to a client")
 
-    def notifies(self, pdu: bytes) -> bool:
-        """Whether ``pdu`` is a faultless notification: opcode, handle, value.
-
-        False leaves it to :meth:`receive` to say what it is. So most need no event.
-        """
-        return 3 <= len(pdu) <= self.mtu and pdu[0] == 0x1B and not self.dead
-
     def settles(self, pdu: bytes) -> bool:
         """Whether ``pdu`` is a faultless response to the outstanding request, which is then over.
 

@@ -1,5 +1,6 @@
 """The half of a server bearer that speaks first: notifications, indications, confirmations."""
 
+import struct
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ TRANSACTION_TIMEOUT = 30.0
 
 MULTIPLE_NOTIFICATIONS_BIT = 0x04
 """Client Supported Features, octet 0 (Vol 3, Part G, 7.2)."""
+
+_NOTIFICATION = 0x1B
+_head = struct.Struct("<BH").pack
+"""Opcode and handle."""
 
 
 class SendingBearer:
@@ -69,7 +74,7 @@ class SendingBearer:
             return None
         if len(value) > self.mtu - 3:
             value = self._fitting(handle, value)
-        return b"\x1b" + handle.to_bytes(2, "little") + value
+        return _head(_NOTIFICATION, handle) + value
 
     def notification(self, characteristic: Characteristic, value: bytes) -> bytes | None:
         """Return a Handle Value Notification if the client wants it and its link may have it.
@@ -89,7 +94,7 @@ class SendingBearer:
         handle = characteristic.value.handle
         if len(value) > self.mtu - 3:
             value = self._fitting(handle, value)
-        return b"\x1b" + handle.to_bytes(2, "little") + value
+        return _head(_NOTIFICATION, handle) + value
 
     def notify_multiple(self, values: Sequence[tuple[int, bytes]], now: float) -> bytes | None:
         """Return a Multiple Handle Value Notification, None on a closed bearer.

@@ -364,7 +364,7 @@ class BumbleClient(BaseBleakClient):
         try:
             link = self._up()
             # Listen first: a notification may come before the response to the write.
-            link.driver.listen(handle, lambda value: callback(bytearray(value)))
+            link.driver.listen(handle, callback)
             self._notifying[handle] = cccd.handle
             try:
                 kind = NOTIFY if "notify" in characteristic.properties else INDICATE

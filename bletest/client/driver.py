@@ -73,7 +73,7 @@ class AttDriver:
         self._current: Work[Any] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._end: Callable[[], BletestError] | None = None
-        self._listeners: dict[int, Callable[[bytes], None]] = {}
+        self._listeners: dict[int, Callable[[bytearray], None]] = {}
         self._unasked: deque[Unasked] = deque(maxlen=UNASKED_KEPT)
 
     @property
@@ -125,8 +125,11 @@ class AttDriver:
             raise self._end()
         self._owner.send_att(pdu)
 
-    def listen(self, value_handle: int, listener: Callable[[bytes], None]) -> None:
-        """Have notifications and indications of ``value_handle`` passed on."""
+    def listen(self, value_handle: int, listener: Callable[[bytearray], None]) -> None:
+        """Have notifications and indications of ``value_handle`` passed on.
+
+        Each is an array of its own, as bleak's callbacks get it.
+        """
         self._listeners[value_handle] = listener
 
     def unlisten(self, value_handle: int) -> None:
@@ -143,7 +146,8 @@ class AttDriver:
         """Take a PDU that a server sends: response, notification or indication."""
         bearer = self.bearer
         if pdu and pdu[0] == _NOTIFICATION:
-            if bearer.notifies(pdu):
+            # A faultless one needs no event. What else it may be, the bearer says below.
+            if 3 <= len(pdu) <= bearer.mtu and not bearer.dead:
                 self._notify(pdu[1] | pdu[2] << 8, pdu[3:])
                 return
         elif bearer.settles(pdu):
@@ -263,7 +267,7 @@ class AttDriver:
             self._unasked.append(Unasked(handle, value, self._loop.time()))
             return
         try:
-            listener(value)
+            listener(bytearray(value))
         except Exception as error:  # user code: it must not take the bearer down with it
             self._owner.on_callback_failed(handle, error)
 

@@ -50,7 +50,8 @@ class VirtualConnection(Connection):
     ``interval`` is in units of 1.25 ms, ``latency`` in connection events, ``timeout`` in units
     of 10 ms, as in HCI. ``peer`` is None once the other end has vanished. ``is_up`` ends with
     this end of the connection. On the short data path, ``take_frame`` is the host's, which
-    then exchanges L2CAP frames with the air through it and :meth:`send`, without HCI.
+    then exchanges L2CAP frames with the air through it and :meth:`send`, without HCI;
+    ``take_att`` is its too, where it wants ATT PDUs without a frame around them.
     ``carrier`` is None where the air hands over at once; both ends share it. ``tx_phy`` and
     ``rx_phy`` are HCI's numbers, ``asked_phys`` the sets that the host asked for.
     """
@@ -68,6 +69,7 @@ class VirtualConnection(Connection):
     is_up: bool = True
     is_short: bool = False
     take_frame: Callable[[bytes], None] | None = field(default=None, repr=False)
+    take_att: Callable[[bytes], None] | None = field(default=None, repr=False)
     carrier: "Carrier | None" = field(default=None, repr=False)
     data_length: DataLength = field(default_factory=DataLength)
     wanted_tx: tuple[int, int] | None = None
@@ -80,6 +82,10 @@ class VirtualConnection(Connection):
         """Send one whole L2CAP frame; it is lost if this end or the peer is gone."""
         if self.is_up:
             self.controller.link.send_data(self, frame)
+
+    def leave_short_path(self) -> None:
+        """Have what comes go to the host by HCI: it has changed, or this end is no more."""
+        self.take_frame = self.take_att = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -138,7 +138,7 @@ class VirtualController(
         """Take another host, or none; one of ours says so by :attr:`our_host` afterwards."""
         self.our_host = self.report_listener = None
         for connection in self.le_connections.values():
-            connection.take_frame = None
+            connection.leave_short_path()
         super().set_packet_sink(sink)
 
     # Advertising.
@@ -325,7 +325,7 @@ class VirtualController(
         # What is on its way to it belongs to nobody from now on, even if the same two addresses
         # connect again.
         connection.is_up = False
-        connection.take_frame = None
+        connection.leave_short_path()
         del self.le_connections[connection.peer_address]
         if connection.supervision is not None:
             connection.supervision.cancel()

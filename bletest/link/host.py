@@ -12,6 +12,7 @@ from bumble.host import Connection, DataPacketQueue
 from bumble.transport.common import TransportLostError, TransportSource
 
 from bletest.att.pdu import goes_to_server
+from bletest.link.att_frames import ATT_CID, att_frame
 from bletest.link.capture import Tap
 from bletest.link.connection import VirtualConnection
 from bletest.link.controller import VirtualController
@@ -19,9 +20,6 @@ from bletest.link.quick_host import QuickHost
 from bletest.link.scanner import ReportListener
 
 logger = logging.getLogger(__name__)
-
-ATT_CID = 0x0004
-"""The fixed L2CAP channel of the unenhanced ATT bearer on LE (Vol 3, Part A, 2.1)."""
 
 SMP_CID = 0x0006
 """The fixed L2CAP channel of the Security Manager on LE."""
@@ -46,9 +44,6 @@ Route = Callable[[bytes], None]
 """Takes one L2CAP frame with its header, on the way to or from the air without HCI."""
 
 _TO_SERVER = tuple(goes_to_server(opcode) for opcode in range(256))
-
-# L2CAP headers of the ATT channel for all PDUs of usual lengths (Vol 3, Part A, 3.1).
-_ATT_HEADERS = tuple(struct.pack("<HH", length, ATT_CID) for length in range(600))
 
 # What bumble's parsers of SMP and L2CAP signalling raise for octets they do not expect. Some
 # of them index, unpack or look up an enumeration without checking lengths first.
@@ -128,6 +123,8 @@ class AttHost(QuickHost):
     def __init__(self) -> None:
         super().__init__()
         self._routes: dict[int, Route] = {}
+        self._att_routes: dict[int, Route] = {}
+        self.observe = None  # it is asked for with every PDU, which takes longer in the class
         self._key_sizes: dict[bytes, int] = {}
         self._keys: dict[int, bytes] = {}
 
@@ -148,16 +145,14 @@ class AttHost(QuickHost):
 
     def att_sender(self, connection_handle: int) -> Callable[[bytes], None]:
         """Return a function that does what :meth:`send_att` does on one connection."""
-        routes, longest = self._routes, len(_ATT_HEADERS)
+        route = self._att_routes.get(connection_handle)
+        if route is None:
+            return partial(self.send_l2cap_pdu, connection_handle, ATT_CID)
 
         def send(pdu: bytes) -> None:
-            route = routes.get(connection_handle)
-            if route is None or len(pdu) >= longest:
-                self.send_l2cap_pdu(connection_handle, ATT_CID, pdu)
-                return
             if self.observe is not None:
                 self.observe("att", connection_handle, True, pdu)
-            route(_ATT_HEADERS[len(pdu)] + pdu)
+            route(pdu)
 
         return send
 
@@ -239,32 +234,45 @@ class AttHost(QuickHost):
         | hci.HCI_LE_Enhanced_Connection_Complete_V2_Event,
     ) -> None:
         """Note a new connection, and take its frames without an L2CAP object for each."""
+        handle, short = event.connection_handle, None
+        if event.status == hci.HCI_SUCCESS and isinstance(self.hci_sink, VirtualController):
+            short = self.hci_sink.find_short(handle)
+            if short is not None:
+                # First, because whoever hears of the connection may ask for its sender.
+                self._open_route(short)
         super().on_hci_le_connection_complete_event(event)
-        connection = self.connections.get(event.connection_handle)
+        connection = self.connections.get(handle)
         if event.status == hci.HCI_SUCCESS and connection is not None:
-            take_frame = self._frame_taker(connection)
+            take_att = self._att_taker(connection)
+            take_frame = self._frame_taker(connection, take_att)
             connection.assembler.callback = take_frame
-            if isinstance(self.hci_sink, VirtualController):
-                route = self.hci_sink.find_short(event.connection_handle)
-                if route is not None:
-                    self._open_route(route, take_frame)
+            if short is None:
+                return
+            if self.tap is None:
+                short.take_frame, short.take_att = take_frame, take_att
+            else:  # which notes frames
+                short.take_frame = self._noting(self.tap, take_frame, handle)
 
-    def _open_route(self, connection: VirtualConnection, take_frame: Route) -> None:
-        send: Route = partial(connection.controller.link.send_data, connection)
-        tap, handle = self.tap, connection.handle
+    def _open_route(self, connection: VirtualConnection) -> None:
+        link, tap, handle = connection.controller.link, self.tap, connection.handle
         if tap is None:
-            connection.take_frame, self._routes[handle] = take_frame, send
+            self._routes[handle] = partial(link.send_data, connection)
+            self._att_routes[handle] = link.att_sender(connection)
             return
 
         def send_noted(frame: bytes) -> None:
             tap.frame_sent(handle, frame)
-            send(frame)
+            link.send_data(connection, frame)
 
+        self._routes[handle] = send_noted
+        self._att_routes[handle] = lambda pdu: send_noted(att_frame(pdu))
+
+    def _noting(self, tap: Tap, take_frame: Route, handle: int) -> Route:
         def take_noted(frame: bytes) -> None:
             tap.frame_received(handle, frame)
             take_frame(frame)
 
-        connection.take_frame, self._routes[handle] = take_noted, send_noted
+        return take_noted
 
     def on_hci_disconnection_complete_event(
         self, event: hci.HCI_Disconnection_Complete_Event
@@ -272,24 +280,31 @@ class AttHost(QuickHost):
         """Note that a connection has ended, and its route with it."""
         if event.status == hci.HCI_SUCCESS:
             self._routes.pop(event.connection_handle, None)
+            self._att_routes.pop(event.connection_handle, None)
         super().on_hci_disconnection_complete_event(event)
 
-    def _frame_taker(self, connection: Connection) -> Route:
+    def _att_taker(self, connection: Connection) -> Route:
         handle = connection.handle
 
-        def take_frame(frame: bytes) -> None:
-            if frame[2] == ATT_CID and frame[3] == 0 and len(frame) > 4:
-                # Most frames are such: what on_l2cap_pdu would do with them, in one step.
-                receiver = (
-                    self.on_att_server_pdu if _TO_SERVER[frame[4]] else self.on_att_client_pdu
-                )
+        def take_att(pdu: bytes) -> None:
+            # What on_l2cap_pdu would do with most of them, in one step.
+            if pdu:
+                receiver = self.on_att_server_pdu if _TO_SERVER[pdu[0]] else self.on_att_client_pdu
                 if receiver is not None:
-                    pdu = frame[4:]
                     if self.observe is not None:
                         self.observe("att", handle, False, pdu)
                     receiver(handle, pdu)
                     return
-            self.on_l2cap_pdu(connection, frame[2] | frame[3] << 8, frame[4:])
+            self.on_l2cap_pdu(connection, ATT_CID, pdu)
+
+        return take_att
+
+    def _frame_taker(self, connection: Connection, take_att: Route) -> Route:
+        def take_frame(frame: bytes) -> None:
+            if frame[2] == ATT_CID and frame[3] == 0:
+                take_att(frame[4:])
+            else:
+                self.on_l2cap_pdu(connection, frame[2] | frame[3] << 8, frame[4:])
 
         return take_frame
 
@@ -390,6 +405,7 @@ class AttHost(QuickHost):
                 self.le_acl_packet_queue.flush(handle)
         self.connections.clear()
         self._routes.clear()
+        self._att_routes.clear()
 
     def on_transport_lost(self) -> None:
         """End everything that waits for the controller, and say so once."""

@@ -11,6 +11,7 @@ from bumble.controller import Controller
 from bumble.link import LocalLink
 
 from bletest.link.advertiser import Advertiser
+from bletest.link.att_frames import LONGEST, att_frame
 from bletest.link.carrier import HeldCarrier, PacedCarrier
 from bletest.link.connection import ConnectionParameters, VirtualConnection
 from bletest.link.controller import VirtualController
@@ -20,6 +21,7 @@ from bletest.link.initiator import InitiatingController
 from bletest.link.radio import Radio
 from bletest.link.scanner import ScanningController
 from bletest.link.schedule import Schedule
+from bletest.link.time_source import caller_of
 
 IN_ONE_TURN = 64
 """PDUs that the air delivers before it lets others on the loop have a turn."""
@@ -38,11 +40,12 @@ class VirtualLink(LocalLink):
         super().__init__()  # type: ignore[no-untyped-call]
         self.seed = seed
         self.path = path
-        # Receivers and what they receive; what takes it, where that is not a frame.
+        # Receivers and what they receive; what takes it, where that is not an ATT PDU.
         self._on_its_way: deque[
             tuple[Callable[[VirtualConnection, Any], None] | None, VirtualConnection, Any]
         ] = deque()
         self._delivering = False
+        self._deliver_soon: Callable[[], object] = _nothing
         # What hosts of ours have learned of controllers, by their kind.
         self.setups: dict[object, tuple[dict[str, Any], dict[str, Any]]] = {}
         self.schedule = Schedule()
@@ -246,6 +249,8 @@ class VirtualLink(LocalLink):
 
     def on_connected(self, central: VirtualConnection, peripheral: VirtualConnection) -> None:
         """Two ends have found each other: carry what they send as the link model says."""
+        if not self._delivering:
+            self._deliver_soon = caller_of(asyncio.get_running_loop(), self._deliver)
         model = self.radio.model
         if model is None:
             return
@@ -268,10 +273,34 @@ class VirtualLink(LocalLink):
             return
         peer = sender.peer
         if peer is not None and sender.is_up:
-            self._on_its_way.append((None, peer, pdu))
+            self._on_its_way.append((peer.controller.on_data, peer, pdu))
             if not self._delivering:
                 self._delivering = True
-                asyncio.get_running_loop().call_soon(self._deliver)
+                self._deliver_soon()
+
+    def att_sender(self, sender: VirtualConnection) -> Callable[[bytes], None]:
+        """Return what carries the ATT PDUs of one end, each as :meth:`send_data` its frame.
+
+        Between hosts that take them without a frame, none is made.
+        """
+        on_its_way = self._on_its_way
+
+        def send(pdu: bytes) -> None:
+            peer = sender.peer
+            if (
+                peer is None
+                or peer.take_att is None
+                or sender.carrier is not None
+                or len(pdu) > LONGEST
+            ):
+                self.send_data(sender, att_frame(pdu))
+            elif sender.is_up:
+                on_its_way.append((None, peer, pdu))
+                if not self._delivering:
+                    self._delivering = True
+                    self._deliver_soon()
+
+        return send
 
     def send_control(self, sender: VirtualConnection, pdu: ll.ControlPdu) -> None:
         """Carry one link-layer control PDU to the peer; it is lost if the peer is gone."""
@@ -283,7 +312,7 @@ class VirtualLink(LocalLink):
             self._on_its_way.append((peer.controller.on_control, peer, pdu))
             if not self._delivering:
                 self._delivering = True
-                asyncio.get_running_loop().call_soon(self._deliver)
+                self._deliver_soon()
 
     def _deliver(self) -> None:
         """Deliver what is on its way, and what is sent in answer to it, in order.
@@ -299,12 +328,16 @@ class VirtualLink(LocalLink):
                 deliver, receiver, pdu = queue.popleft()
                 if deliver is not None:
                     deliver(receiver, pdu)
-                elif receiver.take_frame is not None and not receiver.controller.news:
-                    receiver.take_frame(pdu)
+                elif (take := receiver.take_att) is not None and not receiver.controller.news:
+                    take(pdu)
                 else:
-                    receiver.controller.on_data(receiver, pdu)
+                    receiver.controller.on_data(receiver, att_frame(pdu))
         finally:
             if queue:
-                asyncio.get_running_loop().call_soon(self._deliver)
+                self._deliver_soon()
             else:
                 self._delivering = False
+
+
+def _nothing() -> None:
+    """What comes of data before there is a connection."""

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bletest.att.database import Attribute
@@ -33,13 +32,20 @@ class ServerAttribute:
     rules say first, then the handlers. Where there is neither, the server answers by itself.
     """
 
-    # Most have none of these, and hold nothing for them.
-    _flags = 0
-    _trigger = 0
-    _callback: Callback | None = None
-    _argument: Any = None
-    _reader: Handler | None = None
-    _writer: Handler | None = None
+    # A device has many of these. And CPython 3.11 is slow at attributes of an object whose
+    # dictionary anybody has touched, as functools.cached_property does.
+    __slots__ = (
+        "_argument",
+        "_callback",
+        "_flags",
+        "_happened",
+        "_reader",
+        "_trigger",
+        "_writer",
+        "path",
+        "peripheral",
+        "stored",
+    )
 
     stored: Attribute
     """The attribute of the table that holds the value; set once the table is built."""
@@ -47,16 +53,22 @@ class ServerAttribute:
     def __init__(self, peripheral: "VirtualPeripheral", path: str) -> None:
         self.path = path
         self.peripheral = peripheral
+        self._flags = self._trigger = 0
+        self._callback: Callback | None = None
+        self._argument: Any = None
+        self._reader: Handler | None = None
+        self._writer: Handler | None = None
+        # Made when something happens: most devices are asked for few of their values.
+        self._happened: dict[str, Occurrences[Any]] | None = None
 
-    # What has happened. Made when something does: most devices are asked for few of their values.
-
-    @cached_property
-    def _written(self) -> Occurrences[bytes]:
-        return Occurrences(f"write of {self.path}", self.peripheral.note)
-
-    @cached_property
-    def _read(self) -> Occurrences[str]:
-        return Occurrences(f"read of {self.path}", self.peripheral.note)
+    def _occurrences(self, what: str) -> Occurrences[Any]:
+        """Return what has happened of a kind: ``write of`` this, and the like."""
+        happened = self._happened
+        if happened is None:
+            happened = self._happened = {}
+        if what not in happened:
+            happened[what] = Occurrences(f"{what} {self.path}", self.peripheral.note)
+        return happened[what]
 
     # What tests and device scripts use
 
@@ -139,11 +151,13 @@ class ServerAttribute:
 
     async def written(self, *, within: float = 10.0) -> bytes:
         """Wait for a client's next write and return what was stored; raises NotSeen."""
-        return await self._written.next(within=within)
+        written: bytes = await self._occurrences("write of").next(within=within)
+        return written
 
     async def read_by_client(self, *, within: float = 10.0) -> str:
         """Wait for a client's next read and return the client's address; raises NotSeen."""
-        return await self._read.next(within=within)
+        client: str = await self._occurrences("read of").next(within=within)
+        return client
 
     def _until_down(self, take_back: Callable[[], object]) -> None:
         """Note how to take back what a behaviour has just set."""
@@ -266,20 +280,19 @@ class ServerAttribute:
         if self.stored.handler is None:
             self._flags |= READ
         if not offset:
-            self._read.add(client)
+            self._occurrences("read of").add(client)
 
     def was_written(self, value: bytes) -> None:
         """A client's write was accepted."""
         if self.stored.handler is None:
             self._flags |= WRITE
-        self._written.add(value)
+        self._occurrences("write of").add(value)
 
     def forget(self) -> None:
         """A reboot: what has happened is forgotten."""
         self._flags = 0
-        for one in vars(self).values():
-            if isinstance(one, Occurrences):
-                one.forget()
+        for happened in (self._happened or {}).values():
+            happened.forget()
 
 
 def _nothing_of(answer: Answer | Awaitable[Answer]) -> Answer | Awaitable[Answer]:

@@ -17,6 +17,8 @@ class ServerDescriptor(ServerAttribute):
     never wrote, and a handler that refuses a write refuses the subscription.
     """
 
+    __slots__ = ()
+
     def __init__(self, peripheral: "VirtualPeripheral", attribute: Attribute) -> None:
         super().__init__(peripheral, attribute.name)
         self.stand_behind(attribute)

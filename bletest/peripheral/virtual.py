@@ -31,7 +31,7 @@ from bletest.peripheral.behaviours import (
     check_behaviours,
     named_behaviours,
 )
-from bletest.peripheral.characteristic import ServerCharacteristic
+from bletest.peripheral.characteristic import NOTIFICATION, ServerCharacteristic
 from bletest.peripheral.consent import TakesConsent
 from bletest.peripheral.enhanced import enhanced_bearers
 from bletest.peripheral.faults import Saboteur
@@ -91,6 +91,8 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         self._station: Station | None = None
         self._time: Callable[[], float] = _now
         self._links: dict[str, ClientLink] = {}
+        self.link_to: Callable[[str], ClientLink | None] = self._links.get
+        """Returns the link with a client, by its address; None if it is not connected."""
         self._by_connection: dict[int, ClientLink] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._bonds = Bonds()
@@ -309,10 +311,6 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         """Return the link with that handle, None if there is none."""
         return self._by_connection.get(connection_handle)
 
-    def link_to(self, client: str) -> ClientLink | None:
-        """Return the link with that client, by its address; None if it is not connected."""
-        return self._links.get(client)
-
     def _on_connection(self, connection: Connection) -> None:
         identity = connection.peer_address.to_string(False)
         link = ClientLink(identity, connection, self._bonds)
@@ -450,7 +448,7 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         if link is None or wanted is None or (kind is not None and kind is not wanted):
             return
         # The bearer also looks at the link: what a bond restored may wait for encryption.
-        if wanted is ReplyKind.NOTIFICATION:
+        if wanted is NOTIFICATION:
             pdu = link.bearer.notification(characteristic.attribute, value)
             if pdu is None:
                 return
