@@ -137,8 +137,10 @@ class Server:
         return self.table.get(attribute.handle) is not attribute
 
     def _update_hash(self) -> None:
-        if self._aes_cmac is not None:
-            for attribute in self.table.of_type(DATABASE_HASH):
+        if self._aes_cmac is None:
+            return
+        for attribute in self.table:  # of_type would make an index, which few devices live to need
+            if attribute.type == DATABASE_HASH:
                 attribute.value = self.table.database_hash(self._aes_cmac)
 
     def forget(self, identity: str) -> None:

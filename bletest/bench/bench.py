@@ -3,12 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-    contextmanager,
-)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -386,18 +381,25 @@ class Bench:
         )
         for sentence in faults:
             peripheral.faults.add(sentence)
-        async with AsyncExitStack() as resources:
-            name = resources.enter_context(self._name(profile.name))
+        # Plain blocks: thousands of devices may be up, and a stack of exits takes 3 kB of each.
+        name, address = self._lend_name(profile.name), ""
+        try:
             station = await self._open(
                 self.settings.emulate_on or VIRTUAL, name, profile.device.address, "device"
             )
-            resources.push_async_callback(station.close)
-            resources.push_async_callback(peripheral.stop)
-            await peripheral.start(station)
-            address = peripheral.address
-            self._fault_plans[address] = peripheral.faults
-            resources.callback(self._fault_plans.pop, address, None)
-            yield DeviceUnderTest(profile, peripheral=peripheral, address=address)
+            try:
+                await peripheral.start(station)
+                address = peripheral.address
+                self._fault_plans[address] = peripheral.faults
+                yield DeviceUnderTest(profile, peripheral=peripheral, address=address)
+            finally:
+                self._fault_plans.pop(address, None)
+                try:
+                    await peripheral.stop()
+                finally:
+                    await station.close()
+        finally:
+            self._names.discard(name)
         if peripheral.failures:
             first, *others = peripheral.failures
             more = f" ({len(others)} more like it)" if others else ""
@@ -406,16 +408,12 @@ class Bench:
                 remedy="refuse with AttRefusal(code) where the client should get an error",
             ) from first
 
-    @contextmanager
-    def _name(self, wanted: str) -> Iterator[str]:
-        """Lend a name nobody has: two devices of one profile have randomness of their own."""
+    def _lend_name(self, wanted: str) -> str:
+        """Return a name nobody has: two devices of one profile have randomness of their own."""
         numbered = (f"{wanted} {number}" for number in count(2))
         name = next(one for one in chain([wanted], numbered) if one not in self._names)
         self._names.add(name)
-        try:
-            yield name
-        finally:
-            self._names.discard(name)
+        return name
 
     async def connect(
         self, device: DeviceUnderTest, *, pair: bool = False, timeout: float | None = None

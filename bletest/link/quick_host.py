@@ -12,8 +12,11 @@ from typing import Any
 
 from bumble import drivers, hci
 from bumble.device import Device, device_host_event_handlers
+from bumble.gatt_server import Server as GattServer
 from bumble.host import DataPacketQueue, Host
 from bumble.host import logger as bumble_logger
+from bumble.sdp import SDP_PSM
+from bumble.utils import setup_event_forwarding
 
 from bletest.link.controller import VirtualController
 
@@ -58,11 +61,43 @@ def _parse(packet: bytes) -> Any:
     return hci.HCI_Packet.from_bytes(packet)
 
 
+def trim(owner: object) -> None:
+    """Give an object that is set up a dictionary of its size: one that grew has room for plenty."""
+    owner.__dict__ = dict(owner.__dict__)
+
+
 _DEVICE_EVENTS = frozenset(device_host_event_handlers)
 
 
 class QuickDevice(Device):
-    """bumble's device, which a :class:`QuickHost` tells of events without a listener for each."""
+    """bumble's device, which a :class:`QuickHost` tells of events without a listener for each.
+
+    It keeps no servers that nobody may ever ask: bumble's GATT server is made again when somebody
+    wants it, as the first connection does, and one without Bluetooth Classic has none for
+    Classic's service discovery.
+    """
+
+    _gatt_server: GattServer | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.gatt_server.services:
+            self._gatt_server = None
+        if not self.classic_enabled:
+            self.l2cap_channel_manager.servers.pop(SDP_PSM, None)
+
+    @property
+    def gatt_server(self) -> GattServer:
+        """bumble's GATT server."""
+        if self._gatt_server is None:
+            self._gatt_server = GattServer(self)
+            event = GattServer.EVENT_CHARACTERISTIC_SUBSCRIPTION
+            setup_event_forwarding(self._gatt_server, self, event)  # type: ignore[no-untyped-call]
+        return self._gatt_server
+
+    @gatt_server.setter
+    def gatt_server(self, server: GattServer) -> None:
+        self._gatt_server = server
 
     @property
     def host(self) -> Host:
@@ -115,6 +150,23 @@ class QuickHost(Host):
     """Whoever notes every HCI packet, if anybody does."""
 
     _device: Device | None = None
+    _queue: DataPacketQueue | None = None
+    _queue_to: VirtualController | None = None
+
+    @property
+    def le_acl_packet_queue(self) -> DataPacketQueue | None:
+        """The queue of data packets to the controller, made when the first connection asks."""
+        if self._queue is None and self._queue_to is not None:
+            self._queue = DataPacketQueue(
+                max_packet_size=self._queue_to.le_acl_data_packet_length,
+                max_in_flight=self._queue_to.total_num_le_acl_data_packets,
+                send=self.send_hci_packet,
+            )
+        return self._queue
+
+    @le_acl_packet_queue.setter
+    def le_acl_packet_queue(self, queue: DataPacketQueue | None) -> None:
+        self._queue, self._queue_to = queue, None
 
     def direct_controller(self) -> VirtualController | None:
         """Return the controller that may be talked to without packets."""
@@ -167,11 +219,7 @@ class QuickHost(Host):
             setattr(self, name, value)
         for name, value in told.items():
             setattr(controller, name, value)
-        self.le_acl_packet_queue = self.acl_packet_queue = DataPacketQueue(
-            max_packet_size=controller.le_acl_data_packet_length,
-            max_in_flight=controller.total_num_le_acl_data_packets,
-            send=self.send_hci_packet,
-        )
+        self._queue, self._queue_to = None, controller
         self.ready = True
 
     async def _send_command(

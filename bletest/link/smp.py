@@ -41,6 +41,10 @@ class PairingTimedOut(ProtocolError):
         super().__init__(ErrorCode.UNSPECIFIED_REASON, "smp", "TIMEOUT")
 
 
+_silent: WeakSet[Connection] = WeakSet()
+"""Links whose pairing timed out: nothing more is said on them, nor heard (3.4)."""
+
+
 def use(device: Device, randomness: Randomness) -> "SecurityManager":
     """Give ``device`` a Security Manager of ours, drawing from ``randomness``."""
     manager = SecurityManager(device, device.pairing_config_factory, randomness)
@@ -68,7 +72,6 @@ class SecurityManager(smp.Manager):
         self.randomness = randomness
         self.session_proxy = PairingSession
         self.attempts: Attempts | None = None
-        self._silent: WeakSet[Connection] = WeakSet()
 
     @property
     def ecc_key(self) -> EccKey:
@@ -85,7 +88,7 @@ class SecurityManager(smp.Manager):
 
     async def pair(self, connection: Connection) -> None:
         """Pair as the initiator; raises PairingTimedOut at once where 3.4 forbids to."""
-        if connection in self._silent:
+        if connection in _silent:
             raise PairingTimedOut
         self._drop_completed(connection)
         await super().pair(connection)
@@ -93,7 +96,7 @@ class SecurityManager(smp.Manager):
     def on_smp_pdu(self, connection: Connection, pdu: bytes) -> None:
         """Take one command from the peer."""
         length = smp_order.LENGTHS.get(pdu[0]) if pdu else None
-        if connection in self._silent or length is None:
+        if connection in _silent or length is None:
             return
         is_request = pdu[0] == smp.CommandCode.PAIRING_REQUEST
         if is_request:
@@ -151,7 +154,7 @@ class SecurityManager(smp.Manager):
 
     def fall_silent(self, connection: Connection) -> None:
         """Send and take no more on a link: its pairing has timed out."""
-        self._silent.add(connection)
+        _silent.add(connection)
 
     def _drop_completed(self, connection: Connection) -> None:
         session = self.sessions.get(connection.handle)

@@ -18,7 +18,7 @@ from bletest.link.capture import DEFAULT_LENGTH, Tap
 from bletest.link.clock import real_time
 from bletest.link.controller import VirtualController
 from bletest.link.host import AttHost
-from bletest.link.quick_host import QuickDevice
+from bletest.link.quick_host import QuickDevice, trim
 from bletest.link.randomness import Randomness
 from bletest.link.smp import SecurityManager
 from bletest.link.smp import use as use_security_manager
@@ -47,7 +47,7 @@ class Station:
         host: AttHost,
         *,
         controller: VirtualController | None,
-        resources: contextlib.AsyncExitStack,
+        resources: contextlib.AsyncExitStack | None,
         randomness: Randomness,
     ) -> None:
         self.device = device
@@ -122,7 +122,10 @@ class Station:
             # Nothing more comes from the controller, and whoever still waits for it wakes up.
             self.host.on_lost = None
             self.host.on_transport_lost()
-            await self._resources.aclose()
+            if self.controller is not None:
+                self.controller.link.remove_controller(self.controller)
+            if self._resources is not None:
+                await self._resources.aclose()
 
     async def _say_goodbye(self) -> None:
         # A controller that has stopped answering must not keep its station from closing.
@@ -156,40 +159,49 @@ async def open_station(
     randomness = Randomness(rng)
     static_address = randomness.static_address() if address is None else _parse_static(address)
     irk = randomness.octets("irk", 16)
-    async with contextlib.AsyncExitStack() as resources:
-        host = AttHost()
-        host.tap = tap
-        controller = None
-        if isinstance(where, VirtualLink):
-            controller = where.new_controller(name)
-            resources.callback(where.remove_controller, controller)
+    host = AttHost()
+    host.tap = tap
+    if isinstance(where, VirtualLink):
+        controller = where.new_controller(name)
+        try:
             host.set_packet_sink(controller)
             host.set_packet_source(controller)
-        else:
-            resources.enter_context(real_time(asyncio.get_running_loop()))
-            transport = await resources.enter_async_context(_opened(where, answer_timeout))
-            host.set_packet_sink(transport.sink)
-            host.set_packet_source(transport.source)
+            device = _new_device(name, static_address, irk, host)
+            use_security_manager(device, randomness)
+            await _power_on(device, where, answer_timeout, tap)
+            trim(host)
+            trim(controller)
+        except BaseException:
+            where.remove_controller(controller)
+            raise
+        return Station(device, host, controller=controller, resources=None, randomness=randomness)
+    async with contextlib.AsyncExitStack() as resources:
+        resources.enter_context(real_time(asyncio.get_running_loop()))
+        transport = await resources.enter_async_context(_opened(where, answer_timeout))
+        host.set_packet_sink(transport.sink)
+        host.set_packet_source(transport.source)
         device = _new_device(name, static_address, irk, host)
         use_security_manager(device, randomness)
-        try:
-            async with asyncio.timeout(answer_timeout):
-                await device.power_on()
-        except TimeoutError:
-            raise explain_silence(where, answer_timeout) from None
-        except (hci.HCI_Error, AssertionError, RuntimeError) as error:
-            # TransportLostError is a RuntimeError, and bumble asserts what answers look like.
-            raise explain_setup_failure(where, error) from error
-        if tap is not None:
-            queue = host.le_acl_packet_queue or host.acl_packet_queue
-            tap.settle(queue.max_packet_size if queue is not None else DEFAULT_LENGTH)
+        await _power_on(device, where, answer_timeout, tap)
         return Station(
-            device,
-            host,
-            controller=controller,
-            resources=resources.pop_all(),
-            randomness=randomness,
+            device, host, controller=None, resources=resources.pop_all(), randomness=randomness
         )
+
+
+async def _power_on(
+    device: Device, where: VirtualLink | str, answer_timeout: float, tap: Tap | None
+) -> None:
+    try:
+        async with asyncio.timeout(answer_timeout):
+            await device.power_on()
+    except TimeoutError:
+        raise explain_silence(where, answer_timeout) from None
+    except (hci.HCI_Error, AssertionError, RuntimeError) as error:
+        # TransportLostError is a RuntimeError, and bumble asserts what answers look like.
+        raise explain_setup_failure(where, error) from error
+    if tap is not None:
+        queue = device.host.le_acl_packet_queue or device.host.acl_packet_queue
+        tap.settle(queue.max_packet_size if queue is not None else DEFAULT_LENGTH)
 
 
 def _parse_static(address: str) -> hci.Address:
@@ -205,21 +217,22 @@ def _parse_static(address: str) -> hci.Address:
     return parsed
 
 
+_CONFIGURATION = DeviceConfiguration(
+    advertising_data=b"",
+    scan_response_data=b"",
+    classic_enabled=False,
+    classic_smp_enabled=False,
+    gap_service_enabled=False,
+    gatt_service_enabled=False,
+    # The default is the public address, by which a peer on a random one finds no bond.
+    identity_address_type=PairingConfig.AddressType.RANDOM,
+)
+"""What all stations have in common; they keep it, and nobody changes it."""
+
+
 def _new_device(name: str, address: hci.Address, irk: bytes, host: AttHost) -> Device:
-    config = DeviceConfiguration(
-        name=name,
-        address=address,
-        irk=irk,
-        advertising_data=b"",
-        scan_response_data=b"",
-        classic_enabled=False,
-        classic_smp_enabled=False,
-        gap_service_enabled=False,
-        gatt_service_enabled=False,
-        # The default is the public address, by which a peer on a random one finds no bond.
-        identity_address_type=PairingConfig.AddressType.RANDOM,
-    )
-    device = QuickDevice(config=config, host=host)
+    device = QuickDevice(name=name, address=address, config=_CONFIGURATION, host=host)
+    device.irk = irk
     device.keystore = MemoryKeyStore()
     return device
 

@@ -51,7 +51,7 @@ class ServerCharacteristic(ServerAttribute):
         octets = self.stored.value if value is None else value
         peripheral = self.peripheral
         for client, kind in self.subscribers.items():
-            link = peripheral.link_to(client)
+            link = peripheral.by_client.get(client)
             if link is None or kind is not NOTIFICATION:
                 peripheral.send(client, self, octets)
                 continue

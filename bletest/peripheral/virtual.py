@@ -91,8 +91,8 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         self._station: Station | None = None
         self._time: Callable[[], float] = _now
         self._links: dict[str, ClientLink] = {}
-        self.link_to: Callable[[str], ClientLink | None] = self._links.get
-        """Returns the link with a client, by its address; None if it is not connected."""
+        self.by_client: Mapping[str, ClientLink] = self._links
+        """The links that are up, by the addresses of the clients."""
         self._by_connection: dict[int, ClientLink] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._bonds = Bonds()
@@ -310,6 +310,10 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
     def link_of(self, connection_handle: int) -> ClientLink | None:
         """Return the link with that handle, None if there is none."""
         return self._by_connection.get(connection_handle)
+
+    def link_to(self, client: str) -> ClientLink | None:
+        """Return the link with that client, by its address; None if it is not connected."""
+        return self._links.get(client)
 
     def _on_connection(self, connection: Connection) -> None:
         identity = connection.peer_address.to_string(False)
