@@ -33,7 +33,7 @@ def _count_cells(terminalreporter: pytest.TerminalReporter) -> None:
         value
         for outcome in ("passed", "failed")
         for report in terminalreporter.getreports(outcome)
-        for name, value in report.user_properties
+        for name, value in getattr(report, "user_properties", ())
         if name == "permission_cells"
     ]
     if counted:
