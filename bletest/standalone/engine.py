@@ -1,6 +1,7 @@
 """An event loop for callers that know of none: synchronous calls in, callbacks out."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Coroutine
@@ -104,8 +105,10 @@ class Callbacks:
         """Call soon, from the loop's thread. What the function raises is logged."""
         if self._thread is None:
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bletest callbacks")
-        # By the loop, because one that keeps virtual time must know that somebody works.
-        self._loop.run_in_executor(self._thread, _call, function, arguments)
+        # The program may be ending: then there is no thread any more, and nobody to be called.
+        with contextlib.suppress(RuntimeError):
+            # By the loop, because one that keeps virtual time must know that somebody works.
+            self._loop.run_in_executor(self._thread, _call, function, arguments)
 
     def close(self) -> None:
         """Let what was called come to its end, and take no more."""

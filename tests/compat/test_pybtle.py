@@ -381,7 +381,7 @@ def test_ctrl_c_ends_a_script_that_waits_in_a_call(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "connecting\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert err.rstrip().endswith("KeyboardInterrupt")
 
 
@@ -396,7 +396,7 @@ def test_a_script_ends_without_closing_anything(tmp_path: Path) -> None:
         print(client.read(0, "2a38"))
     """
     with script(text, tmp_path) as process:
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert out == "{'result': 'ok', 'reason': '', 'value': b'\\x01'}\n"
 
