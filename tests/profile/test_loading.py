@@ -101,12 +101,12 @@ def test_a_file_that_explodes_gets_a_clear_mistake_fast(
     text: str, loader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bletest.profile.tree, "_LOADER", getattr(yaml, loader))
-    started = time.perf_counter()
+    started = time.process_time()
 
     with pytest.raises(ProfileError) as caught:
         loads(text)
 
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     (mistake,) = caught.value.mistakes
     assert "50,000 values" in mistake.message or "32 levels" in mistake.message  # type: ignore[attr-defined]
 
