@@ -74,6 +74,7 @@ class Presence:
         """Open the window whatever the occasion, and advertise if there is room."""
         window = self._peripheral.profile.advertising.window
         if window is not None and self._peripheral.station is not None:
+            self._peripheral.note("its button is pressed")
             self._open(window.length)
         await self.advertise()
 
@@ -84,6 +85,7 @@ class Presence:
 
     def _fall_asleep(self) -> None:
         self._window = None
+        self._peripheral.note("asleep, until its button is pressed")
         self._peripheral.spawn(self._stop())
 
     # What kind of advertising it is

@@ -11,6 +11,7 @@ from bletest import profile
 from bletest.client.adapter import BumbleAdapter
 from bletest.client.connecting import make_client
 from bletest.client.scan import find
+from bletest.contracts.events import Event, EventSink, Note, nowhere
 from bletest.errors import DeviceNotFound
 from bletest.link import clock
 from bletest.link.station import open_station
@@ -27,14 +28,16 @@ services: []
 
 
 @asynccontextmanager
-async def asleep_later(window: str) -> AsyncIterator[tuple[VirtualPeripheral, BumbleAdapter]]:
+async def asleep_later(
+    window: str, told: EventSink = nowhere
+) -> AsyncIterator[tuple[VirtualPeripheral, BumbleAdapter]]:
     """Put a device with such a window on the air, with somebody who looks for it."""
     link = VirtualLink(seed=1)
     stations = [
         await open_station(link, name=name, address=None, rng=random.Random(name))
         for name in ("device", "client")
     ]
-    peripheral = VirtualPeripheral(profile.loads(SLEEPER.format(window=window)))
+    peripheral = VirtualPeripheral(profile.loads(SLEEPER.format(window=window)), on_event=told)
     adapter = BumbleAdapter(stations[1])
     await peripheral.start(stations[0])
     yield peripheral, adapter
@@ -72,8 +75,13 @@ def test_it_advertises_so_long_after_it_was_switched_on_and_not_longer() -> None
 
 
 def test_it_sleeps_until_it_is_woken_where_nothing_else_opens_the_window() -> None:
+    told: list[Event] = []
+
     async def main() -> None:
-        async with asleep_later("{for: 2s, after: disconnect}") as (peripheral, adapter):
+        async with asleep_later("{for: 2s, after: disconnect}", told.append) as (
+            peripheral,
+            adapter,
+        ):
             assert not await is_seen(adapter)
             await peripheral.wake()
             assert await is_seen(adapter)
@@ -85,6 +93,11 @@ def test_it_sleeps_until_it_is_woken_where_nothing_else_opens_the_window() -> No
             assert not await is_seen(adapter)
 
     clock.run(main())
+    pressed, asleep = "sleeper: its button is pressed", "sleeper: asleep, until"
+    said = [one.text for one in told if isinstance(one, Note)]
+    assert said[:2] == [pressed, pressed]
+    assert said[2].startswith(asleep)
+    assert len(said) == 3
 
 
 def test_the_window_closes_while_a_client_is_connected_and_opens_when_it_leaves() -> None:
