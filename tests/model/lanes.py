@@ -22,7 +22,7 @@ from bletest.peripheral.characteristic import Trigger
 from bletest.peripheral.virtual import VirtualPeripheral
 from tests.model.database import Database, aes_cmac, describe
 from tests.model.judge import Judge, Wrong, is_request, text
-from tests.model.port import RawAttCentral
+from tests.model.port import AttCentral, HciCentral, ShortCentral
 from tests.model.sequences import Sequences, Step
 from tests.model.world import Bearer, Client, World
 from tests.support.raw_central import CSRK, EnhancedBearer
@@ -43,6 +43,7 @@ EMPTY = "dropped an empty ATT PDU"
 class Lane:
     """A kind of lane: the device, its clients' links, and of 100 sequences, how many run here.
 
+    ``hci`` says that PDUs travel in HCI packets, and not by the air's short path.
     One with a share of 0 costs too much for that, and is played by its name.
     """
 
@@ -53,6 +54,7 @@ class Lane:
     enhanced: int = 0
     slow: str = ""
     changing: str = ""
+    hci: bool = False
 
     @property
     def fresh(self) -> bool:
@@ -72,9 +74,9 @@ LANES = (
     Lane("official plain", OFFICIAL, ("plain", "plain"), 35),
     Lane("official bonded", OFFICIAL, ("bonded", "plain"), 14),
     Lane("official encrypted", OFFICIAL, ("encrypted",), 10),
-    Lane("official short key", OFFICIAL, ("short", "plain"), 7),
-    Lane("official enhanced", OFFICIAL, ("encrypted",), 4, enhanced=2),
-    Lane("official changing", OFFICIAL, ("plain", "encrypted"), 1, changing="changing"),
+    Lane("official short key", OFFICIAL, ("short", "plain"), 7, hci=True),
+    Lane("official enhanced", OFFICIAL, ("encrypted",), 4, enhanced=2, hci=True),
+    Lane("official changing", OFFICIAL, ("plain", "encrypted"), 1, changing="changing", hci=True),
     Lane("enhanced changing", OFFICIAL, ("encrypted",), 0, enhanced=2, changing="changing"),
     Lane("small plain", HERE / "small.yaml", ("plain", "plain"), 19),
     Lane("small slow", HERE / "small.yaml", ("encrypted",), 10, slow="slow"),
@@ -139,7 +141,7 @@ class OpenLane:
     lane: Lane
     trouble: Trouble
     arrived: Callable[[int, bytes], None] | None = None
-    centrals: list[RawAttCentral] = field(default_factory=list)
+    centrals: list[AttCentral] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
     counter: int = 0
 
@@ -169,7 +171,7 @@ class OpenLane:
         await asyncio.sleep(SLOW)
 
     async def _connect(self, link: VirtualLink, number: int, kind: str) -> None:
-        central = RawAttCentral(
+        central = (HciCentral if self.lane.hci else ShortCentral)(
             link,
             self.device.address,
             address=f"F0:00:00:00:00:{number + 1:02X}",

@@ -1,4 +1,7 @@
-"""ATT as octets in HCI packets, past bumble's host, which puts each of them into words first."""
+"""Raw centrals whose ATT octets pass beside the host of bumble, which words each of them first.
+
+Everything else is bumble's: connecting, pairing, channels.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,20 +12,39 @@ ACL, EVENT = 0x02, 0x04
 COMPLETED_PACKETS = 0x13
 
 
-class RawAttCentral(RawCentral):
-    """A raw central whose ATT octets go to the controller as they are, and come from it so.
-
-    Everything else is bumble's: connecting, pairing, channels.
-    """
+class AttCentral(RawCentral):
+    """A raw central that hands on each ATT PDU as it comes."""
 
     on_pdu: Callable[[bytes], None]
-    controller: Any
+    _controller: Any
+
+    def _on_att(self, _handle: int, pdu: bytes) -> None:
+        self.on_pdu(pdu)
+
+
+class ShortCentral(AttCentral):
+    """One that gives its PDUs to the air, and takes them from there, as hosts of ours do."""
+
+    async def connect(self) -> None:
+        """Connect (again)."""
+        self._controller.our_host = self
+        await super().connect()
+        end = self._controller.find_short(self.connection.handle)
+        end.take_att = self.on_pdu
+        self._put_on_the_air = end.controller.link.att_sender(end)
+
+    def send(self, pdu: bytes) -> None:
+        """Send any octets on the ATT channel."""
+        self._put_on_the_air(pdu)
+
+
+class HciCentral(AttCentral):
+    """One that exchanges HCI packets with its controller."""
 
     async def connect(self) -> None:
         """Connect (again)."""
         await super().connect()
-        self.controller = self._controller
-        self.controller.set_packet_sink(self)
+        self._controller.set_packet_sink(self)
         queue = self.device.host.le_acl_packet_queue
         assert queue is not None
         self._most = queue.max_packet_size
@@ -38,7 +60,7 @@ class RawAttCentral(RawCentral):
             flags = self._handle | (0x1000 if at else 0)
             self._own += 1
             head = bytes((ACL,)) + flags.to_bytes(2, "little") + len(part).to_bytes(2, "little")
-            self.controller.on_packet(head + part)
+            self._controller.on_packet(head + part)
 
     def on_packet(self, packet: bytes) -> None:
         """Take a packet from the controller: ATT, and what is of our packets, is for us."""
