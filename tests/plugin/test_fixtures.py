@@ -242,6 +242,10 @@ def test_a_handler_that_raises_fails_the_test_and_not_the_next(led: pytest.Pytes
     )
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["*a handler of the emulated device raised*no sensor*"])
+    (transcript,) = (led.path / "bletest-results").glob("*bad_handler*/transcript.txt")
+    story = transcript.read_text(encoding="utf-8")
+    assert "led: the handler of 0xFF00/led raised RuntimeError: no sensor" in story
+    assert 'raise RuntimeError("no sensor")' in story
 
 
 def test_a_notification_callback_that_raises_fails_the_test(led: pytest.Pytester) -> None:
