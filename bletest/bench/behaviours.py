@@ -31,7 +31,7 @@ def registered_behaviours(
     Raises UsageMistake for a distribution that is not installed, and for what cannot be loaded.
     """
     known = dict(given)
-    named = {spec.name for spec, _ in named_behaviours(profile)} - set(given)
+    named = {spec.name for spec in named_behaviours(profile)} - set(given)
     if named:
         for name, entry in _entry_points(distributions).items():
             if name in named:

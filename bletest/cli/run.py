@@ -12,7 +12,7 @@ from collections import Counter
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import pytest
@@ -21,15 +21,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from bletest import profile as profiles
+from bletest.bench.behaviours import check_registered
 from bletest.bench.options import BY_NAME, OPTIONS, build_settings
 from bletest.cli.exit_codes import ExitCode
 from bletest.conformance.known import check_names
 from bletest.errors import AdapterUnusable, ReportNotMade, UsageMistake
 from bletest.resources import folder
-
-if TYPE_CHECKING:
-    from bletest.bench.settings import Settings
-    from bletest.profile.spec import Profile
 
 OUTCOMES = ("passed", "failed", "broken", "skipped", "known")
 """``known``: everything that was found is a known issue of the profile."""
@@ -222,8 +219,8 @@ def run_profiles(
         check_names(profile)
     settings = build_settings(_Given(values))
     if settings.emulated:
-        for profile in loaded:
-            _require_behaviours(profile, settings)
+        for profile in loaded:  # told once, and not in every test
+            check_registered(profile, settings.behaviours)
     if report is not None:
         _require_report_tool()
     talk: AbstractContextManager[object] = nullcontext()
@@ -261,14 +258,6 @@ def _make_report(console: Console, results: Path, report: Path) -> bool:
         return False
     console.print(f"report   {report}")
     return True
-
-
-def _require_behaviours(profile: "Profile", settings: "Settings") -> None:
-    """Tell of a behaviour that is missing once, and not in every test."""
-    if profile.device.behaviour or any(one.behaviour for one in profile.characteristics()):
-        from bletest.bench.behaviours import check_registered
-
-        check_registered(profile, settings.behaviours)
 
 
 def _require_report_tool() -> None:

@@ -22,8 +22,15 @@ Behaviour: TypeAlias = Callable[[Any], object]
 NO_BEHAVIOURS: Mapping[str, Behaviour] = {}
 
 
-def named_behaviours(profile: Profile) -> Iterator[tuple[BehaviourSpec, str | None]]:
-    """Yield what the profile names, with the path of its characteristic; None is the device."""
+def named_behaviours(profile: Profile) -> Iterator[BehaviourSpec]:
+    """Yield what the profile names, in its modes too."""
+    for one in (profile, *(mode.profile for mode in profile.modes.values())):
+        for spec, _ in _of_mode(one):
+            yield spec
+
+
+def _of_mode(profile: Profile) -> Iterator[tuple[BehaviourSpec, str | None]]:
+    """Yield what one mode names, with the path of its characteristic; None is the device."""
     if profile.device.behaviour is not None:
         yield profile.device.behaviour, None
     for characteristic in profile.characteristics():
@@ -34,7 +41,7 @@ def named_behaviours(profile: Profile) -> Iterator[tuple[BehaviourSpec, str | No
 def check_behaviours(profile: Profile, known: Mapping[str, object]) -> None:
     """Raise BehaviourMissing, with every place, where the profile names what is not known."""
     missing = []
-    for spec, _ in named_behaviours(profile):
+    for spec in named_behaviours(profile):
         if spec.name not in known:
             mistake, hint = spec.unregistered, did_you_mean(spec.name, known)
             missing.append(replace(mistake, remedy=f"{hint} {mistake.remedy}".strip()))
@@ -59,7 +66,7 @@ class Behaviours:
         peripheral = self._peripheral
         peripheral.undo = self._undo
         try:
-            for spec, path in named_behaviours(peripheral.profile):
+            for spec, path in _of_mode(peripheral.profile):
                 self._begin(spec.name, peripheral if path is None else peripheral[path])
         finally:
             peripheral.undo = None

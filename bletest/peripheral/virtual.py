@@ -28,7 +28,6 @@ from bletest.peripheral.behaviours import (
     NO_BEHAVIOURS,
     Behaviour,
     Behaviours,
-    check_behaviours,
     named_behaviours,
 )
 from bletest.peripheral.characteristic import NOTIFICATION, ServerCharacteristic
@@ -100,10 +99,7 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         self.faults = FaultPlan(profile)
         self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
         self._presence = Presence(self, before=self._saboteur.on_advertising)
-        modes = [mode.profile for mode in profile.modes.values()]
-        for one in modes:
-            check_behaviours(one, behaviours)
-        if any(next(named_behaviours(one), None) is not None for one in (profile, *modes)):
+        if any(named_behaviours(profile)):
             self._behaviours = Behaviours(self, behaviours)
 
     def _new_server(self, bonds: Bonds) -> Server:

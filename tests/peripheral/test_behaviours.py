@@ -16,6 +16,7 @@ from bletest.link.virtual import VirtualLink
 from bletest.peripheral.behaviours import Behaviour
 from bletest.peripheral.requests import Trigger
 from bletest.peripheral.virtual import VirtualPeripheral
+from bletest.profile.rules import Reboot
 from tests.peripheral.devices import CLIENT, cccd, handle
 from tests.support.raw_central import RawCentral
 
@@ -138,3 +139,49 @@ def test_a_behaviour_that_raises_is_told_by_its_name() -> None:
 
     with pytest.raises(EmulationError, match=r"acme\.count raised RuntimeError: no sensor"):
         clock.run(main())
+
+
+MODES = """\
+modes:
+  boot:
+    device: {name: Boot}
+    services:
+      - uuid: 0xFF10
+        characteristics:
+          - {uuid: 0xFF01, id: count, properties: [read], value: {hex: 07}, behaviour: acme.boot}
+"""
+
+
+def test_each_mode_has_behaviours_of_its_own() -> None:
+    begun: list[str] = []
+
+    async def main() -> None:
+        link = VirtualLink(seed=1)
+        station = await open_station(link, name="device", address=None, rng=random.Random(1))
+        known: dict[str, Behaviour] = {
+            "acme.device": lambda device: begun.append(device.mode),
+            "acme.count": lambda count: count.on_read(lambda request: b"normal"),
+            "acme.boot": lambda count: count.on_read(lambda request: b"boot"),
+        }
+        peripheral = VirtualPeripheral(profile.loads(PROFILE + MODES), behaviours=known)
+        await peripheral.start(station)
+        async with RawCentral(link, peripheral.address) as central:
+            for mode in ("normal", "boot", "normal"):
+                if mode != peripheral.mode:
+                    peripheral.reboot(Reboot(enter=mode, goodbye=True))
+                    await peripheral.wait_disconnected()
+                    await asyncio.sleep(1)
+                    await central.connect()
+                number = handle(peripheral, "count")
+                assert await central.request(READ + number) == b"\x0b" + mode.encode()
+        await peripheral.stop()
+        await station.close()
+        assert begun == ["normal", "boot", "normal"]  # what a mode does not say is as without
+
+    clock.run(main())
+
+
+def test_a_behaviour_of_a_mode_is_missed_before_the_device_gets_there() -> None:
+    known: dict[str, Behaviour] = {"acme.device": print, "acme.count": print}
+    with pytest.raises(BehaviourMissing, match=r"acme\.boot` is registered nowhere"):
+        VirtualPeripheral(profile.loads(PROFILE + MODES), behaviours=known)
