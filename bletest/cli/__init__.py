@@ -24,6 +24,7 @@ _COMMANDS = {
     "scan": "List the devices that advertise.",
     "serve": "Emulate devices until Ctrl-C.",
     "app": "Run a program that uses bleak, against emulated devices.",
+    "run-script": "Be the device of a MicroPython script for a Pycom board.",
     "doctor": "Say what this machine can do, and what would mend the rest.",
     "air": "Offer HCI ports on a virtual air until Ctrl-C.",
 }
@@ -43,7 +44,8 @@ class _Commands(click.Group):
         """Import a command."""
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(import_module(f"bletest.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"bletest.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

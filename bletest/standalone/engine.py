@@ -103,12 +103,19 @@ class Callbacks:
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
         """Call soon, from the loop's thread. What the function raises is logged."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bletest callbacks")
         # The program may be ending: then there is no thread any more, and nobody to be called.
         with contextlib.suppress(RuntimeError):
             # By the loop, because one that keeps virtual time must know that somebody works.
-            self._loop.run_in_executor(self._thread, _call, function, arguments)
+            self._loop.run_in_executor(self._running(), _call, function, arguments)
+
+    async def ask(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call in turn, and return what the function returns, or raise what it raises."""
+        return await self._loop.run_in_executor(self._running(), function, *arguments)
+
+    def _running(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bletest callbacks")
+        return self._thread
 
     def close(self) -> None:
         """Let what was called come to its end, and take no more."""
