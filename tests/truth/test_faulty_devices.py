@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from bumble.device import Connection
 
 from bletest import profile
 from bletest.att.access import OPEN
 from bletest.att.handlers import ReadAccess, WriteAccess
+from bletest.peripheral.hooks import Connected, Subscribed, Unsubscribed
 from bletest.peripheral.security import pairing_config
 from bletest.peripheral.virtual import VirtualPeripheral
 from bletest.profile.spec import Profile, SecuritySpec
@@ -273,28 +273,25 @@ def early_notifications(peripheral: VirtualPeripheral) -> None:
 
 def notifications_until_subscribed(peripheral: VirtualPeripheral) -> None:
     """It notifies from each connection on, until the client writes the CCCD."""
-    characteristic = peripheral["heart_rate_measurement"]
-    station = peripheral._station
-    assert station is not None
+    subscribed: set[str] = set()
 
-    def begin(connection: Connection) -> None:
-        before = characteristic._subscribed.count
-        client = connection.peer_address.to_string(False)
-        peripheral.spawn(
-            beat(peripheral, client, lambda: characteristic._subscribed.count == before)
-        )
+    @peripheral.on_connect
+    def begin(event: Connected) -> None:
+        client = event.client
+        subscribed.discard(client)
+        peripheral.spawn(beat(peripheral, client, lambda: client not in subscribed))
 
-    station.device.on("connection", begin)
+    @peripheral.on_subscribe
+    def end(event: Subscribed) -> None:
+        subscribed.add(event.client)
 
 
 def endless_notifications(peripheral: VirtualPeripheral) -> None:
     """It goes on notifying after the client unsubscribed."""
-    characteristic = peripheral["heart_rate_measurement"]
 
-    def begin_anew(client: str) -> None:
-        peripheral.spawn(beat(peripheral, client))
-
-    characteristic.was_unsubscribed = begin_anew  # type: ignore[method-assign]
+    @peripheral["heart_rate_measurement"].on_unsubscribe
+    def begin_anew(event: Unsubscribed) -> None:
+        peripheral.spawn(beat(peripheral, event.client))
 
 
 def no_pairing(peripheral: VirtualPeripheral) -> None:
@@ -309,7 +306,7 @@ def write_only_acknowledged(peripheral: VirtualPeripheral) -> None:
     """A write is acknowledged, and the value stays as it was."""
     characteristic = peripheral["auto_lock_delay"]
     characteristic.callback(16, lambda _: None)
-    characteristic.was_written = lambda value: characteristic.restore()  # type: ignore[method-assign]
+    characteristic.on_write(lambda _: characteristic.value())
 
 
 def readable_secret(peripheral: VirtualPeripheral) -> None:
