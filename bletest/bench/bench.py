@@ -13,6 +13,7 @@ from typing import Self
 from bletest.bench.behaviours import registered_behaviours
 from bletest.bench.device import DeviceUnderTest
 from bletest.bench.firmware import Firmware
+from bletest.bench.radios import Radios
 from bletest.bench.settings import (
     VIRTUAL,
     CaptureChoice,
@@ -25,10 +26,8 @@ from bletest.client.adapter import BumbleAdapter
 from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
 from bletest.client.scan import Found, find
-from bletest.contracts.capabilities import Capability
 from bletest.contracts.events import Event, EventSink, FaultFired, nowhere
 from bletest.errors import (
-    AdapterUnusable,
     BenchTrouble,
     CapabilityMissing,
     DeviceNotFound,
@@ -73,15 +72,12 @@ class Bench:
         self.port: HciPort | None = None
         self.firmware: Firmware | None = None
         self._label = label
-        self._adapter: BumbleAdapter | None = None
-        self._adapter_trouble: AdapterUnusable | None = None
-        self._more_adapters: list[BumbleAdapter] = []
-        self._connecting: list[tuple[BumbleAdapter, str]] = []
         self._app_adapters: dict[int, BumbleAdapter] = {}
         self._sink: EventSink = nowhere
         self._names: set[str] = set()
         self._on_fault: Callable[[FaultFired], None] | None = None
         self._fault_plans: dict[str, FaultPlan] = {}
+        self._radios = Radios(settings, self._open_radio, self._fault_plans)
         captures = settings.capture is not CaptureChoice.OFF
         self._recorder = Recorder() if captures else None
 
@@ -105,7 +101,7 @@ class Bench:
         if self.firmware is not None:
             await self.firmware.stop()
         await self.close_app_adapters()
-        await self._close_adapter()
+        await self._radios.close()
         if self.port is not None:
             await self.port.__aexit__()
 
@@ -203,7 +199,8 @@ class Bench:
 
     def _tell(self, sink: EventSink, on_fault: Callable[[FaultFired], None] | None) -> None:
         self._sink, self._on_fault = sink, on_fault
-        for adapter in (*self._adapters, *self._app_adapters.values()):
+        self._radios.tell(sink)
+        for adapter in self._app_adapters.values():
             adapter.send_events_to(sink)
 
     def _on_device_event(self, event: Event) -> None:
@@ -226,7 +223,7 @@ class Bench:
 
     def raise_callback_failures(self) -> None:
         """Raise what a test's callbacks raised while nobody was there to catch it."""
-        failures = [one for each in self._adapters for one in each.take_callback_failures()]
+        failures = [one for each in self._radios for one in each.take_callback_failures()]
         if failures:
             first = failures[0]
             raise UsageMistake(
@@ -241,51 +238,10 @@ class Bench:
 
         Raises AdapterUnusable; an adapter that could not be opened once is not tried again.
         """
-        if self._adapter_trouble is not None:
-            # A new exception each time: one that is raised again drags its tracebacks along.
-            raise AdapterUnusable(
-                self._adapter_trouble.message, remedy=self._adapter_trouble.remedy
-            )
-        if self._adapter is not None and self._adapter.is_lost:
-            await self._close_adapter()
-        if self._adapter is None:
-            try:
-                self._adapter = await self._open_adapter("adapter")
-            except AdapterUnusable as trouble:
-                self._adapter_trouble = trouble
-                raise
-        return self._adapter
+        return await self._radios.first()
 
-    async def _open_adapter(self, role: str, name: str = "") -> BumbleAdapter:
-        station = await self._open(self.settings.adapter, role, None, role)
-        return BumbleAdapter(station, on_event=self._sink, fault_plans=self._fault_plans, name=name)
-
-    @property
-    def _adapters(self) -> tuple[BumbleAdapter, ...]:
-        first = () if self._adapter is None else (self._adapter,)
-        return (*first, *self._more_adapters)
-
-    async def _adapter_for(self, address: str) -> BumbleAdapter:
-        """Return a radio that has no link to that device, and will have none: one more if need be.
-
-        Raises CapabilityMissing where there cannot be one more.
-        """
-        address = address.upper()
-        await self.adapter()
-        for adapter in self._adapters:
-            linked = any(link.address == address for link in adapter.links)
-            if not linked and (adapter, address) not in self._connecting:
-                return adapter
-        if self.settings.adapter != VIRTUAL:
-            raise CapabilityMissing(
-                f"the adapter {self.settings.adapter} has its link to {address} already",
-                capability=Capability.SECOND_CLIENT,
-                remedy=f"use {Capability.SECOND_CLIENT.provided_by}",
-            )
-        number = len(self._more_adapters) + 2
-        adapter = await self._open_adapter(f"adapter{number}", f"{number}.")
-        self._more_adapters.append(adapter)
-        return adapter
+    async def _open_radio(self, where: str, role: str) -> Station:
+        return await self._open(where, role, None, role)
 
     async def app_adapter(self, index: int) -> BumbleAdapter:
         """Return a radio for the program under test, opened on first use: the n-th it asks for.
@@ -313,17 +269,6 @@ class Bench:
         """End the links of the program under test, and take its radios off the air."""
         adapters, self._app_adapters = self._app_adapters, {}
         for adapter in adapters.values():
-            await adapter.close()
-            await adapter.station.close()
-
-    def _kill_adapter(self) -> None:
-        if self._adapter is not None:
-            self._adapter.station.vanish()
-
-    async def _close_adapter(self) -> None:
-        adapters, self._adapter = self._adapters, None
-        self._more_adapters.clear()
-        for adapter in adapters:
             await adapter.close()
             await adapter.station.close()
 
@@ -377,7 +322,7 @@ class Bench:
             profile,
             on_event=self._on_device_event,
             behaviours=registered_behaviours(profile, behaviours, self.settings.behaviours),
-            kill_adapter=self._kill_adapter,
+            kill_adapter=self._radios.kill_first,
         )
         for sentence in faults:
             peripheral.faults.add(sentence)
@@ -426,10 +371,8 @@ class Bench:
         CapabilityMissing where there is no further radio.
         """
         await device.wake_if_asleep()
-        adapter = await self._adapter_for(device.address)
-        taken = (adapter, device.address.upper())
-        self._connecting.append(taken)
-        try:
+        adapter = await self._radios.for_link_to(device.address)
+        with self._radios.taken(adapter, device.address):
             found = await self.find(device, within=timeout, adapter=adapter)
             device.address = found.advertisement.address
             client = make_client(
@@ -441,8 +384,6 @@ class Bench:
                 around=_AroundDevice(self, device, adapter),
             )
             await client.connect()
-        finally:
-            self._connecting.remove(taken)
         if pair:
             await client.pair()
         return client
@@ -472,7 +413,7 @@ class Bench:
             SHORTEST_SCAN, INTERVALS_SCANNED * device.profile.advertising.interval
         )
         wanted = device.selector
-        if wanted is None or adapter not in (None, self._adapter):
+        if wanted is None or not (adapter is None or self._radios.is_first(adapter)):
             # An emulated device may go by another address after a reboot.
             emulated = device.peripheral.address if device.peripheral is not None else ""
             wanted = DeviceSelector(SelectBy.ADDRESS, emulated or device.address)

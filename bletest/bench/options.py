@@ -55,7 +55,13 @@ class Option:
 
 OPTIONS = (
     Option("profile", "PROFILE", "profile file, shipped name or glob; repeatable", many=True),
-    Option("adapter", "RADIO", "the client's radio: virtual, or a bumble transport", VIRTUAL),
+    Option(
+        "adapter",
+        "RADIO",
+        "the client's radio: virtual, or a bumble transport; repeatable, for several clients",
+        VIRTUAL,
+        many=True,
+    ),
     Option("device", "DEVICE", "emulated, an address, name:NAME or service:UUID", EMULATED),
     Option("emulate-on", "TRANSPORT", "the radio of an emulated device (else the virtual air)"),
     Option(
@@ -95,7 +101,7 @@ class Given(Protocol):
         """Return the value of a plain option, its default where it was not given."""
 
     def words(self, name: str) -> list[str]:
-        """Return the values of a repeatable option."""
+        """Return the values of a repeatable option: its default, if any, where none was given."""
 
     def flag(self, name: str) -> bool:
         """Return whether a flag was given."""
@@ -108,11 +114,13 @@ def choose_seed() -> int:
 
 def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_seed) -> Settings:
     """Turn options into Settings; raises UsageMistake that names option and remedy."""
-    adapter, emulate_on = given.text("adapter"), given.text("emulate-on")
+    adapter, *more = (_adapter(one) for one in given.words("adapter"))
+    emulate_on = given.text("emulate-on")
     hci_port = given.text("hci-port")
     allow, seed = given.words("allow"), given.text("seed")
     return Settings(
-        adapter=adapter if adapter == VIRTUAL else parse_transport("--ble-adapter", adapter),
+        adapter=adapter,
+        more_adapters=tuple(more),
         device=parse_device("--ble-device", given.text("device")),
         emulate_on=parse_transport("--ble-emulate-on", emulate_on) if emulate_on else None,
         hci_port=_port("--ble-hci-port", hci_port) if hci_port else None,
@@ -128,6 +136,10 @@ def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_se
         seed=_number(given, "seed", int) if seed else fallback_seed(),
         output=Path(given.text("output")),
     )
+
+
+def _adapter(text: str) -> str:
+    return text if text == VIRTUAL else parse_transport("--ble-adapter", text)
 
 
 def _port(option: str, text: str) -> "PortSpec":

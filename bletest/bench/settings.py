@@ -142,6 +142,7 @@ class Settings:
     """
 
     adapter: str = VIRTUAL
+    more_adapters: tuple[str, ...] = ()
     device: DeviceSelector | None = None
     emulate_on: str | None = None
     hci_port: "PortSpec | None" = None
@@ -160,6 +161,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what does not fit together; raise UsageMistake."""
         virtual = self.adapter == VIRTUAL
+        self._check_adapters()
         if virtual and self.device is not None and self.hci_port is None:
             raise UsageMistake(
                 f"--ble-device {self.device} names a real device, and --ble-adapter is virtual",
@@ -198,6 +200,20 @@ class Settings:
                 remedy="give a number above 0",
             )
 
+    def _check_adapters(self) -> None:
+        adapters = (self.adapter, *self.more_adapters)
+        twice = next((one for one in adapters if adapters.count(one) > 1), None)
+        if len(adapters) > 1 and VIRTUAL in adapters:
+            raise UsageMistake(
+                "--ble-adapter virtual stands for as many radios as there are clients",
+                remedy="leave the others away, or name real ones only",
+            )
+        if twice is not None:
+            raise UsageMistake(
+                f"--ble-adapter {twice} is one radio, and is named twice",
+                remedy="name another one for a second client",
+            )
+
     @property
     def real_because(self) -> str | None:
         """Say what makes time real, None where it is virtual."""
@@ -227,7 +243,7 @@ class Settings:
             Capability.MTU_CHOICE,
             Capability.ALL_SERVICES,
         }
-        if self.adapter == VIRTUAL:
+        if self.adapter == VIRTUAL or self.more_adapters:
             driven_by_us.add(Capability.SECOND_CLIENT)
         if self.emulated:
             driven_by_us |= {Capability.PERIPHERAL_CONTROL, Capability.PRISTINE, Capability.WAKE}

@@ -117,7 +117,9 @@ class _Given:
         return str(self._values[option.key] or option.default)
 
     def words(self, name: str) -> list[str]:
-        return list(self._values[BY_NAME[name].key])
+        option = BY_NAME[name]
+        given = list(self._values[option.key])
+        return given or ([option.default] if option.default else [])
 
     def flag(self, name: str) -> bool:
         return bool(self._values[BY_NAME[name].key])

@@ -29,7 +29,7 @@ _PROVIDED_BY = {
     Capability.MTU_CHOICE: "an adapter that bletest drives itself (virtual, or a transport)",
     Capability.ALL_SERVICES: "an adapter that hides no services",
     Capability.PERIPHERAL_CONTROL: "an emulated device (--ble-device emulated)",
-    Capability.SECOND_CLIENT: "an adapter or bench with a second radio, such as the virtual one",
+    Capability.SECOND_CLIENT: "a second radio: the virtual adapter, or --ble-adapter given twice",
     Capability.PRISTINE: "an emulated device, or --ble-device-command with "
     "--ble-device-lifetime test",
     Capability.WAKE: "an emulated device, which bletest wakes when it needs it",

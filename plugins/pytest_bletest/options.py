@@ -45,7 +45,9 @@ class Values:
         from_ini = self._config.getini(option.key)
         if from_ini:
             return from_ini, self._ini_name
-        return (False if option.flag else [] if option.many else option.default), "default"
+        if option.many:
+            return ([option.default] if option.default else []), "default"
+        return (False if option.flag else option.default), "default"
 
     def text(self, name: str) -> str:
         """Return the value of a plain option."""

@@ -29,9 +29,9 @@ class Typed:
         return str(self._values.get(name) or BY_NAME[name].default)
 
     def words(self, name: str) -> list[str]:
-        words = self._values.get(name, [])
-        assert isinstance(words, list)
-        return words
+        default = [BY_NAME[name].default] if BY_NAME[name].default else []
+        words = self._values.get(name, default)
+        return words if isinstance(words, list) else [str(words)]
 
     def flag(self, name: str) -> bool:
         return bool(self._values.get(name))
@@ -55,6 +55,15 @@ def test_the_data_path_of_the_virtual_air_can_be_chosen() -> None:
     assert build_settings(Typed()).link.path is DataPath.SHORT
 
 
+def test_a_second_client_takes_a_second_radio() -> None:
+    one = build_settings(Typed(adapter=["usb:0"], device="name:HR-Strap"))
+    two = build_settings(Typed(adapter=["usb:0", "usb:1"], device="name:HR-Strap"))
+    assert (two.adapter, two.more_adapters) == ("usb:0", ("usb:1",))
+    assert Capability.SECOND_CLIENT not in one.capabilities
+    assert Capability.SECOND_CLIENT in two.capabilities
+    assert Capability.SECOND_CLIENT in Settings().capabilities
+
+
 def test_a_real_clock_can_be_asked_for_on_the_virtual_air() -> None:
     assert Settings(clock=ClockChoice.REAL).real_because == "--ble-clock real asks for it"
 
@@ -64,6 +73,8 @@ def test_a_real_clock_can_be_asked_for_on_the_virtual_air() -> None:
     [
         ({"adapter": "usbb:0"}, ["--ble-adapter", 'did you mean "usb"']),
         ({"adapter": "os"}, ["--ble-adapter", "names no transport"]),
+        ({"adapter": ["usb:0", "usb:0"], "device": "name:X"}, ["usb:0 is one radio", "twice"]),
+        ({"adapter": ["usb:0", "virtual"], "device": "name:X"}, ["as many radios as there are"]),
         ({"device": "HR-Strap"}, ["--ble-device", "name:NAME"]),
         ({"device": "name:"}, ["--ble-device", "name:NAME"]),
         ({"device": "name:HR-Strap"}, ["--ble-adapter is virtual"]),

@@ -167,6 +167,19 @@ def test_a_device_on_a_radio_of_its_own_ends_as_trouble_when_the_radio_is_lost()
     assert "Traceback" not in err
 
 
+def test_several_clients_have_a_port_each_and_what_there_is_none_for_is_skipped() -> None:
+    with serving("hub", *("--hci-port", PORT) * 3) as hub:
+        command = [*BLETEST, "run", "hub", "--ble-device=name:Home Hub", "--ble-capture=off"]
+        command += [f"--ble-adapter={port}" for port in hub.ports]
+        narrow = ["--", "-k", "test_configuration_of_each or test_as_many"]
+        ran = subprocess.run(
+            [*command, *narrow], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert "passed   3" in ran.stdout
+    assert "did not run: 1 × second_client: each adapter has its link to" in ran.stdout
+    assert ran.returncode == ExitCode.PASSED
+
+
 def test_a_port_in_use_is_trouble_that_is_told() -> None:
     with serving("smart_lock", "--hci-port", PORT) as air:
         taken = air.ports[0].replace("client", "server")

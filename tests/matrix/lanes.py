@@ -37,7 +37,7 @@ LANES = (
         "HCI port",
         ("--ble-allow=actuates", "--ble-allow=irreversible"),
         served=True,
-        without=frozenset({"peripheral_control", "second_client", "wake"}),
+        without=frozenset({"peripheral_control", "wake"}),
     ),
 )
 
@@ -71,9 +71,12 @@ def _device(profile: str, lane: Lane) -> Iterator[list[str]]:
     if not lane.served:
         yield []
         return
-    name = load(shipped()[profile]).device.name
-    with serving(profile, "--hci-port", PORT) as served:
-        yield [f"--ble-adapter={served.ports[0]}", f"--ble-device=name:{name}"]
+    device = load(shipped()[profile]).expectation
+    # a device that serves several is met by one more
+    radios = 1 if device.clients == 1 else device.clients + 1
+    with serving(profile, *("--hci-port", PORT) * radios) as served:
+        adapters = [f"--ble-adapter={port}" for port in served.ports]
+        yield [*adapters, f"--ble-device=name:{device.device_name}"]
 
 
 def _verdict(result: dict[str, str]) -> str:

@@ -21,7 +21,7 @@ def test_the_strap_is_judged_alike(lane: Lane, reference: Verdicts) -> None:
     assert differences(reference, verdicts, lane) == []
     assert len([one for one in verdicts.values() if one == "passed"]) >= 20
     skipped = {one for one in verdicts.values() if one.startswith("skipped")}
-    # the strap serves one client and never sleeps: nothing of it asks for the others
+    # the strap never sleeps: nothing of it asks for more
     assert skipped == {f"skipped ({one})" for one in lane.without & {"peripheral_control"}}
 
 
