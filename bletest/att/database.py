@@ -102,9 +102,9 @@ class Attribute:
                 f" into 0 to {MAX_VALUE_LENGTH}"
             )
         # The engine tells open attributes by identity, which is all a plain read can afford.
-        if self.read == OPEN:
+        if self.read is not OPEN and self.read == OPEN:
             self.read = OPEN
-        if self.write == OPEN:
+        if self.write is not OPEN and self.write == OPEN:
             self.write = OPEN
         self.group_end = self.group_end or self.handle
         self.is_declaration = self.type in _DECLARATIONS
@@ -124,7 +124,7 @@ class Characteristic:
     value: Attribute
     properties: frozenset[str]
     cccd: Attribute | None = None
-    descriptors: list[Attribute] = field(default_factory=list)
+    descriptors: tuple[Attribute, ...] = ()
 
     @property
     def uuid(self) -> Uuid:
@@ -147,7 +147,7 @@ class Service:
     primary: bool
     declaration: Attribute
     includes: tuple["Service", ...] = ()
-    characteristics: list[Characteristic] = field(default_factory=list)
+    characteristics: tuple[Characteristic, ...] = ()
 
     @property
     def handle(self) -> int:
@@ -230,7 +230,7 @@ class AttributeTable:
         included_services = tuple(includes)
         if handle is not None and handle <= self._last_handle:
             raise ValueError(f"handle 0x{handle:04X} lies before the end of the table")
-        declaration = self._append(
+        declaration = self._enter(
             Attribute(
                 handle=self._next_handle(1 + len(included_services), handle),
                 type=PRIMARY_SERVICE if primary else SECONDARY_SERVICE,
@@ -308,7 +308,7 @@ class AttributeTable:
         self._append(value_attribute)
         characteristic = Characteristic(declaration, value_attribute, names)
         declaration.characteristic = value_attribute.characteristic = characteristic
-        self._services[-1].characteristics.append(characteristic)
+        self._services[-1].characteristics += (characteristic,)
         declaration.group_end = value_attribute.handle
         if "extended_properties" in names:
             bits = sum(EXTENDED[one] for one in names if one in EXTENDED)
@@ -356,7 +356,7 @@ class AttributeTable:
             )
         )
         characteristic.declaration.group_end = attribute.handle
-        characteristic.descriptors.append(attribute)
+        characteristic.descriptors += (attribute,)
         return attribute
 
     def remove_service(self, service: Service) -> None:
@@ -401,13 +401,15 @@ class AttributeTable:
             raise ValueError("the table is full: there are 65,535 handles")
         return first
 
-    def _append(self, attribute: Attribute) -> Attribute:
+    def _enter(self, attribute: Attribute) -> Attribute:
         self._last_handle = attribute.handle
         self.by_handle[attribute.handle] = attribute
         self._index = None
-        if self._services and attribute.type not in (PRIMARY_SERVICE, SECONDARY_SERVICE):
-            self._services[-1].declaration.group_end = attribute.handle
         return attribute
+
+    def _append(self, attribute: Attribute) -> Attribute:
+        self._services[-1].declaration.group_end = attribute.handle
+        return self._enter(attribute)
 
 
 def _cut(attributes: list[Attribute], start: int, end: int) -> Sequence[Attribute]:

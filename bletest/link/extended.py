@@ -243,7 +243,7 @@ class ExtendedController(SetAdvertisingController):
             key = (address, event_type, pdu.set_id, pdu.data_id)
             if key in self._reported:
                 return
-            self._reported.add(key)
+            self._reported[key] = None
         if event_type & _SCAN_RESPONSE:
             data = advertiser.scan_response_data
         elif advertiser.is_directed and not advertiser.is_extended:

@@ -26,7 +26,8 @@ class ScanningController(AddressedController):
     def __init__(self, name: str, link: "VirtualLink", public_address: hci.Address) -> None:
         # Who hears of reports without HCI packets.
         self.report_listener: ReportListener | None = None
-        self._reported: set[tuple[hci.Address, int, *tuple[int, ...]]] = set()
+        # A dictionary, because an empty one takes a third of an empty set.
+        self._reported: dict[tuple[hci.Address, int, *tuple[int, ...]], None] = {}
         super().__init__(name, link, public_address)
 
     def forget_reports(self) -> None:
@@ -74,7 +75,7 @@ class ScanningController(AddressedController):
         if self.filter_duplicates:
             if (address, kind) in self._reported:
                 return
-            self._reported.add((address, kind))
+            self._reported[address, kind] = None
         rssi = self.link.rssi(advertiser.controller, self)
         listener = self.report_listener
         if listener is not None and not self.news and listener(address, kind, data, rssi):

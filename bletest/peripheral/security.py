@@ -26,6 +26,8 @@ class Bond:
 class Bonds(dict[str, Bond]):
     """Bonds by the client's address."""
 
+    __slots__ = ("_counters",)
+
     def __init__(self) -> None:
         super().__init__()
         self._counters: dict[str, int] = {}
