@@ -3,9 +3,13 @@
 import json
 from pathlib import Path
 
+import execnet
 import pytest
+from click.testing import CliRunner
 
+from bletest.cli import main
 from bletest.cli.exit_codes import ExitCode
+from pytest_bletest.known import Tally
 from tests.plugin.conftest import LED
 from tests.support.serving import BLETEST
 
@@ -110,13 +114,19 @@ def test_an_issue_of_no_check_is_a_mistake_in_the_profile(led: pytest.Pytester) 
     )
 
 
-def test_workers_tell_what_they_found(led: pytest.Pytester) -> None:
-    issues = "{check: read.value, of: led, reason: slow}, {check: mtu.bounds, reason: small}"
-    result = run(led, issues, "-n", "2")
-    result.assert_outcomes(xfailed=1, passed=1)
-    result.stdout.fnmatch_lines(
-        ["known issue, found 1 ×: *: slow", "known issue that nobody looked for: *: small"]
+def test_a_worker_can_send_home_what_it_found(led: pytest.Pytester) -> None:
+    led.makefile(
+        ".yaml",
+        led=f"{LED}faults: [{LED_FAILS}]\nknown_issues: [{{check: read.value, reason: slow}}]\n",
     )
+    led.makepyfile(test_it=DEVICE)
+    seen = led.inline_run("-p", "no:randomly", "--ble-profile", "led.yaml")
+    reports = seen.getreports("pytest_runtest_logreport")
+    tally = Tally(())
+    for report in reports:
+        # as pytest-xdist does it: what is no plain text would end the worker
+        tally.add(execnet.loads(execnet.dumps(getattr(report, "ble_known", []))))
+    assert list(tally.lines()) == ["known issue, found 1 ×: led: read.value: slow"]
 
 
 def test_allure_shows_it_as_known(led: pytest.Pytester, tmp_path: Path) -> None:
@@ -146,8 +156,11 @@ def test_bletest_run_counts_what_is_known(led: pytest.Pytester) -> None:
     document = json.loads((led.path / "r.json").read_text("utf-8"))
     assert (document["known"], document["failed"]) == (1, 0)
     assert [one["outcome"] for one in document["results"]].count("known") == 1
+
+
+def test_bletest_check_and_run_refuse_an_issue_of_no_check(led: pytest.Pytester) -> None:
     led.makefile(".yaml", led=f"{LED}known_issues: [{{check: nothing.like.it, reason: a}}]\n")
     for command in ("check", "run"):
-        ran = led.run(*BLETEST, command, "led.yaml")
-        assert ran.ret == ExitCode.PROFILE_WRONG
-        ran.stderr.fnmatch_lines(["*led.yaml:*:*: no check is called `nothing.like.it`"])
+        result = CliRunner().invoke(main, [command, "led.yaml"])
+        assert result.exit_code == ExitCode.PROFILE_WRONG
+        assert "no check is called `nothing.like.it`" in result.output
