@@ -61,6 +61,7 @@ class Reboots(InTheWorld, ChangesDatabase, abc.ABC):
     _bonds: Bonds
     _characteristics: "dict[str, ServerCharacteristic]"
     _mode: str = NORMAL
+    _bound_for: str | None = None
     _rebooting: "asyncio.Task[None] | asyncio.TimerHandle | None" = None
 
     def __init__(self, profile: Profile) -> None:
@@ -95,13 +96,14 @@ class Reboots(InTheWorld, ChangesDatabase, abc.ABC):
             self._rebooting = loop.call_later(how.after, self._begin, how)
 
     def _begin(self, how: Reboot) -> None:
+        self._bound_for = how.enter
         self._rebooting = asyncio.get_running_loop().create_task(self._reboot(how))
         self._rebooting.add_done_callback(self._done)
 
     async def _reboot(self, how: Reboot) -> None:
         station = self._station
         if station is None:
-            self._rebooting = None
+            self._rebooting = self._bound_for = None
             return
         self.note("reboots" if how.enter == NORMAL else f"reboots into {how.enter}")
         self._unpowered = station
@@ -117,7 +119,7 @@ class Reboots(InTheWorld, ChangesDatabase, abc.ABC):
         await station.device.stop_advertising()  # as bumble may believe it still does
         await self._take_identity(station)
         await asyncio.sleep(how.down)
-        self._rebooting = None
+        self._rebooting = self._bound_for = None
         if self._unpowered is not station:
             return  # somebody has switched it on
         self._unpowered = None
@@ -128,7 +130,7 @@ class Reboots(InTheWorld, ChangesDatabase, abc.ABC):
         under_way = self._rebooting
         if under_way is None or under_way is asyncio.current_task():
             return None
-        self._rebooting = None
+        self._rebooting = self._bound_for = None
         under_way.cancel()
         if isinstance(under_way, asyncio.TimerHandle):
             return None
@@ -174,8 +176,7 @@ class Reboots(InTheWorld, ChangesDatabase, abc.ABC):
             self.profile, self.table = found.profile, found.table
             self._characteristics, self.reactions = found.characteristics, found.reactions
             self.descriptors = found.descriptors
-        address = _HOME if name == NORMAL else self._modes[name].address
-        self._become(address, station)
+        self._become(self._address_in(name), station)
         if self.server.table is not self.table:
             self.server.replace_table(self.table, self.profile.device.mtu)
         self._saboteur.on_database_changed()
@@ -195,12 +196,26 @@ class Reboots(InTheWorld, ChangesDatabase, abc.ABC):
         identity = self._identities[address]
         self.server, self._bonds = identity.server, identity.bonds
 
+    @property
+    def address(self) -> str:
+        """The address it advertises, or will when it has rebooted; empty before :meth:`start`."""
+        station = self._station or self._unpowered
+        if station is None:
+            return ""
+        address = station.device.random_address
+        if self._bound_for is not None:
+            home = self._identities[_HOME].address if self._identities else address
+            address = _neighbour(home, self._address_in(self._bound_for))
+        return address.to_string(False)
+
+    def _address_in(self, mode: str) -> int | str:
+        return _HOME if mode == NORMAL else self._modes[mode].address
+
     async def _take_identity(self, station: Station) -> None:
         """Have the host be who the device is in this mode; nothing to do for most devices."""
         if not self._identities:
             return
-        key = _HOME if self._mode == NORMAL else self._modes[self._mode].address
-        identity = self._identities[key]
+        identity = self._identities[self._address_in(self._mode)]
         station.device.keystore = identity.keystore
         if identity.address != station.device.random_address:
             await station.take_address(identity.address)

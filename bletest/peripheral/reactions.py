@@ -1,6 +1,7 @@
 """What an emulated device does about a write: its rules, its procedures, what they remember."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,14 +40,14 @@ class Reactions:
         self._remembers = not all(rule.always for one in characteristics for rule in one.rules)
         self._procedures = make_procedures(characteristics)
         self._reporting: dict[tuple[str, str], list[asyncio.TimerHandle]] = {}
-        self._changing: list[asyncio.TimerHandle] = []
+        self._later: list[asyncio.TimerHandle] = []
 
     def reset(self) -> None:
         """Forget what is not kept over a reboot."""
         self._memory.reset()
-        for timer in self._changing:
+        for timer in self._later:
             timer.cancel()
-        self._changing.clear()
+        self._later.clear()
         for procedure in self._procedures.values():
             procedure.reset()
 
@@ -139,8 +140,8 @@ class Reactions:
                 asyncio.get_running_loop().call_later(reaction.disconnect, self._end, link)
         if reaction.services:
             loop = asyncio.get_running_loop()
-            self._changing = [one for one in self._changing if one.when() > loop.time()]
-            self._changing += [
+            self._later = [one for one in self._later if one.when() > loop.time()]
+            self._later += [
                 loop.call_later(change.after, self._change_service, change)
                 for change in reaction.services
             ]
@@ -160,10 +161,18 @@ class Reactions:
         """Send what a rule says, after the response to the write is out."""
         loop = asyncio.get_running_loop()
         send = partial(self._send, client, self._peripheral[sending.via], sending)
-        if sending.after:
-            loop.call_later(sending.after, send)
-        else:
+        if not sending.after:
             loop.call_soon(send)
+        elif sending.subscribers:
+            self._later.append(loop.call_later(sending.after, send))
+            self._later = [one for one in self._later if one.when() > loop.time()]
+        elif (link := self._peripheral.link_to(client)) is not None:
+            loop.call_later(sending.after, self._send_on, link, send)
+
+    def _send_on(self, link: ClientLink, send: Callable[[], None]) -> None:
+        """Answer on the link that asked: a client that has come back has asked nothing yet."""
+        if self._peripheral.link_to(link.identity) is link:
+            send()
 
     def _send(self, client: str, via: ServerCharacteristic, sending: Sending) -> None:
         for receiver in tuple(via.subscribers) if sending.subscribers else (client,):

@@ -144,12 +144,6 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
     # Life
 
     @property
-    def address(self) -> str:
-        """The address it advertises, ``C0:…``; empty before :meth:`start`."""
-        station = self._station or self._unpowered
-        return station.device.random_address.to_string(False) if station else ""
-
-    @property
     def station(self) -> Station | None:
         """Where it runs, None while it is off."""
         return self._station

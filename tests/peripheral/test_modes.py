@@ -43,6 +43,8 @@ services:
           - {match: 06, when: {armed: yes}, reply: {via: control, bytes: 06, after: 3s}, enter: other}
           - {match: 07, add_service: extra, after: 1s}
           - {match: 08, remove_service: extra}
+          - {match: 09, reply: {via: control, bytes: 09, after: 3s}}
+          - {match: 0A, reply: {via: control, bytes: 0A, after: 3s, to: subscribers}}
           - {otherwise: true, error: 0x80}
       - {uuid: 0xFF02, id: note, properties: [read, write], value: {text: factory}, length: {min: 0, max: 20}}
       - {uuid: 0xFF03, id: secret, properties: [read], value: {hex: 01}, read: encrypted}
@@ -180,6 +182,29 @@ def test_what_was_to_be_sent_is_not_sent_after_the_reboot() -> None:
             await client.pair()
             assert await client.unasked(within=5) == []
             assert it.device.mode == "other"
+
+    clock.run(main())
+
+
+@pytest.mark.parametrize(("written", "reboots"), [(9, True), (9, False), (10, True)])
+def test_a_late_answer_is_for_the_link_that_asked(written: int, reboots: bool) -> None:
+    async def main() -> None:
+        async with scene() as it:
+            client = await it.client()
+            await client.pair()
+            await client.attempt.subscribe("control")
+            await client.write("control", bytes([written]))
+            if reboots:
+                await client.write("control", b"\x04")
+                assert await client.ended(within=5)
+                await asyncio.sleep(1)
+                await client.connect()
+            else:
+                await client.reconnect()
+            await client.pair()
+            assert await client.unasked(within=5) == []
+            await client.write("control", bytes([written]))
+            assert [one.raw for one in await client.unasked(within=5)] == [bytes([written])]
 
     clock.run(main())
 
