@@ -203,7 +203,8 @@ async def ble_connect(
         async def connect(**arguments: Any) -> "GattClient":
             client = await ble_bench.connect(ble_device, **{**ble_connect_args, **arguments})
             stack.push_async_callback(ble_bench.release, client)
-            ble_transcript.names = attribute_names(client.database, ble_device.expectation)
+            if client.raw is not None:
+                name_on(client.raw.link_name, client.database)
             client.on_discovery = name_on
             if keeper.keeps:
                 return cast("GattClient", NarratingClient(client, keeper))

@@ -538,3 +538,32 @@ def test_a_behaviour_that_nobody_registered_is_told_with_its_place(led: pytest.P
         """,
     )
     result.assert_outcomes(passed=1)
+
+
+def test_a_device_in_another_mode_is_met_as_what_it_is(led: pytest.Pytester) -> None:
+    result = run(
+        led,
+        """
+        import pytest
+
+        @pytest.mark.ble_profile("firmware_update")
+        async def test_it(ble_client, ble_connect, ble_peripheral, ble_transcript):
+            async with ble_client.subscribe("entry"):
+                await ble_client.write("entry", b"\\x01")
+                assert await ble_client.ended(within=5)
+            boot = await ble_connect()
+            assert (ble_peripheral.mode, boot.address) == ("boot", ble_peripheral.address)
+            async with boot.subscribe("dfu") as answers:
+                await boot.write("dfu", b"\\x06\\x02")
+                assert (await answers.next(within=1)).raw.startswith(b"\\x60\\x06\\x01")
+                await boot.write("dfu", b"\\x0d")
+                assert await boot.ended(within=5)
+            await boot.connect_to(address=None, name="Tag", within=5)
+            assert ble_peripheral.mode == "normal"
+            text = ble_transcript.text()
+            assert "0xFE59/dfu" in text and "update/entry" in text
+            lines = [line for line in text.splitlines() if "0xFE59/dfu" in line]
+            assert all(" 2 " in line for line in lines)
+        """,
+    )
+    result.assert_outcomes(passed=1)
