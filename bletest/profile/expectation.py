@@ -18,6 +18,7 @@ from bletest.contracts.database import (
 from bletest.contracts.effects import SideEffect
 from bletest.profile.procedures import ProcedureExpectation
 from bletest.profile.rules import Variable, WriteRule
+from bletest.profile.security import NO_PAIRING, SecuritySpec
 from bletest.uuids import Uuid
 
 __all__ = [
@@ -227,7 +228,7 @@ class DeviceExpectation:
     those that are not there until a rule adds them. ``state`` are the variables that rules set and
     ask for. ``service_changed`` and ``database_hash`` say whether the GATT service has them.
     ``connections`` are the links it serves at a time, ``advertise_while_connected`` whether it
-    advertises on while it could serve another one.
+    advertises on while it could serve another one. ``security`` is how it pairs.
     """
 
     name: str
@@ -240,6 +241,7 @@ class DeviceExpectation:
     advertising: AdvertisingExpectation
     services: tuple[ServiceExpectation, ...]
     state: Mapping[str, Variable] = field(default_factory=dict)
+    security: SecuritySpec = NO_PAIRING
     advertise_while_connected: bool = True
     absent: tuple[ServiceExpectation, ...] = ()
     modes: Mapping[str, ModeExpectation] = field(default_factory=dict)

@@ -5,24 +5,23 @@ known of other places in the file is for :mod:`bletest.profile.resolve`. Keys of
 this version cannot run are in the model as :data:`Later`.
 """
 
-from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    WithJsonSchema,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bletest.profile import scalars
 from bletest.profile.faults import FAULT_SCHEMA
+from bletest.profile.field_types import ITEM, Boolean, Later, Seconds, Shape
+from bletest.profile.field_types import in_list as _in_list
+from bletest.profile.field_types import integer as _integer
+from bletest.profile.field_types import read_by as _read_by
+from bletest.profile.field_types import short as _short
+from bletest.profile.field_types import under as _under
+from bletest.profile.field_types import word as _word
 from bletest.profile.mistakes import Refusal
-from bletest.profile.tree import Fields, Items, Text, fields_at, items_at
+from bletest.profile.model_security import SecurityModel
+from bletest.profile.tree import Text
 from bletest.uuids import Uuid, UuidKind
 
 PROPERTIES = (
@@ -38,56 +37,10 @@ PROPERTIES = (
     "writable_auxiliaries",
 )
 ACCESS_WORDS = ("open", "encrypted", "authenticated", "secure_connections", "authorized")
-IO_CAPABILITIES = (
-    "no_input_no_output",
-    "display_only",
-    "display_yes_no",
-    "keyboard_only",
-    "keyboard_display",
-)
 OCCASIONS = ("power_on", "disconnect")
 DISCOVERABLE = ("general", "limited", "none")
-SIDE_EFFECTS = ("none", "stores", "actuates", "resets", "wears", "irreversible")
-
-SHORT_FORMS = "x-short-forms"
-ITEM = {"x-item": True}
-"""Stands in the short forms for the items of the list that is the full form."""
-
 _SCALAR = ["string", "number", "boolean"]
-
-
-def _guard(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Hand a refusal on to pydantic with its parts."""
-
-    def guarded(value: Any) -> Any:
-        try:
-            return read(value)
-        except Refusal as refusal:
-            raise PydanticCustomError(
-                "refusal",
-                "{message}",
-                {"message": refusal.message, "remedy": refusal.remedy},
-            ) from None
-
-    return guarded
-
-
-def _read_by(read: Callable[[Any], Any], **schema: Any) -> tuple[Any, ...]:
-    return PlainValidator(_guard(read)), WithJsonSchema(schema or {"type": _SCALAR})
-
-
-def _integer(low: int, high: int) -> tuple[Any, ...]:
-    return _read_by(
-        lambda value: scalars.read_integer(value, low, high),
-        anyOf=[
-            {"type": "integer", "minimum": low, "maximum": high},
-            {"type": "string", "pattern": "^[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)$"},
-        ],
-    )
-
-
-def _word(words: tuple[str, ...], what: str) -> tuple[Any, ...]:
-    return _read_by(lambda value: scalars.read_choice(value, words, what), enum=list(words))
+SIDE_EFFECTS = ("none", "stores", "actuates", "resets", "wears", "irreversible")
 
 
 def _uuid(kind: UuidKind) -> tuple[Any, ...]:
@@ -97,24 +50,6 @@ def _uuid(kind: UuidKind) -> tuple[Any, ...]:
         type=["string", "integer"],
         description=description,
     )
-
-
-def _refuse_later(value: Any) -> Any:
-    del value
-    raise PydanticCustomError("later", "")
-
-
-def _refuse_io(value: Any) -> str:
-    word = scalars.read_choice(value, IO_CAPABILITIES, "IO capability")
-    if word != "no_input_no_output":
-        raise PydanticCustomError("later", "")
-    return word
-
-
-def _refuse_bonding(value: Any) -> bool:
-    if isinstance(value, dict):
-        raise PydanticCustomError("later", "")
-    return bool(_guard(scalars.read_boolean)(value))
 
 
 def _read_version(value: Any) -> int:
@@ -143,48 +78,9 @@ def _read_chunk(value: Any) -> int:
     return 0 if value == "mtu" else scalars.read_integer(value, 1, 512)
 
 
-def _in_list(value: Any) -> Any:
-    """Take a single item for a list of one."""
-    if isinstance(value, list):
-        return value
-    items = items_at(value.place if isinstance(value, Text | Fields) else (0, 0))
-    items.append(value)
-    return items
-
-
-def _under(*keys: str) -> Callable[[Any], Any]:
-    """Take anything but a mapping for one that has it under ``keys``."""
-
-    def make(value: Any) -> Any:
-        if not isinstance(value, Text | Items):
-            return value
-        fields = fields_at(value.place)
-        fields.update((key, value) for key in keys)
-        return fields
-
-    return make
-
-
-def _short(*alternatives: dict[str, Any]) -> Any:
-    """Note what a field accepts beside its full form; :mod:`bletest.profile.schema` unfolds it."""
-    return Field(json_schema_extra={SHORT_FORMS: list(alternatives)})
-
-
-Later = Annotated[
-    None, PlainValidator(_refuse_later), WithJsonSchema({"not": {}, "description": "comes later"})
-]
-"""A key that has its place in the format and that this version cannot run."""
-
-Boolean = Annotated[bool, *_read_by(scalars.read_boolean, type="boolean")]
 Name = Annotated[str, *_read_by(scalars.read_identifier)]
 Word = Annotated[str, *_read_by(lambda value: scalars.read_text(value, "a word"))]
 Reference = Annotated[str, *_read_by(lambda value: scalars.read_text(value, "an id"))]
-Seconds = Annotated[
-    float,
-    *_read_by(
-        scalars.read_duration, type="string", pattern="^[0-9]+(\\.[0-9]+)?\\s*(us|ms|s|min|h)$"
-    ),
-]
 Share = Annotated[
     float, *_read_by(scalars.read_percent, type="string", pattern="^[0-9]+(\\.[0-9]+)?\\s*%$")
 ]
@@ -216,12 +112,6 @@ Behaviour = Annotated[
     ),
 ]
 Fault = Annotated[Any, WithJsonSchema(FAULT_SCHEMA)]
-
-
-class Shape(BaseModel):
-    """A mapping of the format."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class LengthModel(Shape):
@@ -570,20 +460,6 @@ class AdvertisingModel(AdvertisedModel):
         BeforeValidator(_under("for")),
         _short({"type": "string"}),
     ] = None
-
-
-class SecurityModel(Shape):
-    """What its Security Manager does."""
-
-    pairing: Boolean = True
-    bonding: Annotated[
-        bool, PlainValidator(_refuse_bonding), WithJsonSchema({"type": "boolean"})
-    ] = False
-    io: Annotated[
-        str, PlainValidator(_guard(_refuse_io)), WithJsonSchema({"const": "no_input_no_output"})
-    ] = "no_input_no_output"
-    passkey: Later = None
-    key_size: Later = None
 
 
 class KnownIssueModel(Shape):

@@ -37,6 +37,7 @@ from bletest.profile.resolve_parts import PartReader, remembered_names
 from bletest.profile.resolve_procedures import read_procedure
 from bletest.profile.resolve_reads import read_answers
 from bletest.profile.resolve_rules import RuleReader
+from bletest.profile.resolve_security import read_security
 from bletest.profile.resolve_sources import SourceReader, check_source
 from bletest.profile.resolve_state import States, read_states
 from bletest.profile.resolve_transfer import (
@@ -58,7 +59,6 @@ from bletest.profile.spec import (
     ModeSpec,
     NotifySpec,
     Profile,
-    SecuritySpec,
     ServiceSpec,
 )
 from bletest.profile.tree import Fields, Path, node_at
@@ -121,7 +121,7 @@ class _Resolver:
     def profile(self) -> Profile | None:
         """Resolve everything."""
         model = self.model
-        security = self._security()
+        security = read_security(self.shaped, model.security)
         services: list[ServiceSpec] = []
         expected: list[ServiceExpectation] = []
         absent: list[ServiceExpectation] = []
@@ -173,6 +173,7 @@ class _Resolver:
             services=tuple(expected),
             state=self.states.variables,
             advertise_while_connected=device.advertise_while_connected,
+            security=security,
             absent=tuple(absent),
             modes={
                 name: ModeExpectation(name, mode.profile.expectation, mode.address)
@@ -299,18 +300,6 @@ class _Resolver:
             multiple_notifications=model.multiple_notifications,
             eatt=model.eatt,
         )
-
-    def _security(self) -> SecuritySpec:
-        model = self.model.security
-        if model is None:
-            return SecuritySpec()
-        if model.bonding and not model.pairing:
-            self.shaped.mistake(
-                ("security", "bonding"),
-                "a device that does not pair has no bonds",
-                "remove `pairing: false`",
-            )
-        return SecuritySpec(pairing=model.pairing, bonding=model.bonding, io=model.io)
 
     def _service(self, number: int, model: ServiceModel) -> tuple[ServiceSpec, ServiceExpectation]:
         at: Path = ("services", number)

@@ -13,6 +13,7 @@ from bletest.profile.resolve_values import (
     resolve_expectation,
     resolve_value,
 )
+from bletest.profile.security import Support
 from bletest.profile.shape import Shaped
 from bletest.profile.spec import MAXIMUM_LENGTH
 from bletest.profile.tree import Path
@@ -105,6 +106,7 @@ class AttributeReader:
                 "nobody could ever get there: this device does not pair",
                 "add `security: {bonding: true}` at the top level",
             )
+        self._hold_against_pairing(at, key, model, words)
         return Access(
             encrypted=encrypted,
             authenticated="authenticated" in words,
@@ -113,6 +115,27 @@ class AttributeReader:
             key_size=model.key_size,
             fresh=model.fresh,
         )
+
+    def _hold_against_pairing(
+        self, at: Path, key: str, model: AccessModel, words: set[str]
+    ) -> None:
+        """Note what no pairing with this device can give."""
+        security = self.model.security
+        if security is None or not security.pairing:
+            return
+        if "secure_connections" in words and security.secure_connections == Support.UNSUPPORTED:
+            self.shaped.mistake(
+                (*at, key),
+                "nobody could ever get there: this device does not know LE Secure Connections",
+                "remove `secure_connections: unsupported` under `security`",
+            )
+        longest = security.key_size.max if security.key_size is not None else None
+        if longest is not None and model.key_size > longest:
+            self.shaped.mistake(
+                (*at, key),
+                f"nobody could ever get there: keys of this device have at most {longest} octets",
+                "change this size, or `security.key_size`",
+            )
 
     def side_effect(
         self, model: AttributeModel, at: Path, read: Access | None, write: Access | None

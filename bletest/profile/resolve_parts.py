@@ -219,6 +219,8 @@ def _key(function: Function, node: Node) -> bytes | Secret:
         return Secret(_inside(node, "env", read_identifier))
     if isinstance(node, Fields):
         _only(node, ("hex",), "a key")
+        if not node:
+            raise Refusal("this key is empty", "write octets, or {env: NAME}")
     octets = _inside(node, "hex", read_hex) if isinstance(node, Fields) else read_hex(node)
     if function is Function.AES_CMAC and len(octets) != 16:
         raise Refusal(f"this key has {count(len(octets), 'octet')}", "a key of AES-CMAC has 16")

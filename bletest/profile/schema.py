@@ -7,7 +7,8 @@ be a number, octets too. What the schema lets through, :func:`bletest.profile.lo
 import json
 from typing import Any
 
-from bletest.profile.model import ITEM, SHORT_FORMS, ProfileModel
+from bletest.profile.field_types import ITEM, SHORT_FORMS
+from bletest.profile.model import ProfileModel
 
 _KEPT = ("description",)
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bletest.profile.field_types import Shape
 from bletest.profile.mistakes import KEY, Mistake, Refusal, suggestion
-from bletest.profile.model import ProfileModel, Shape
+from bletest.profile.model import ProfileModel
 from bletest.profile.tree import (
     Fields,
     Items,

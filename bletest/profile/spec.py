@@ -14,6 +14,7 @@ from bletest.profile.known_issues import KnownIssue
 from bletest.profile.mistakes import Mistake
 from bletest.profile.procedures import Procedure
 from bletest.profile.rules import ReplyKind, Variable, WriteRule
+from bletest.profile.security import SecuritySpec
 from bletest.profile.sources import ReadSource, ValueSource
 from bletest.uuids import Uuid
 
@@ -106,19 +107,6 @@ class AdvertisingSpec:
     window: WindowExpectation | None = None
     connectable: bool = True
     discoverable: str = "general"
-
-
-@dataclass(frozen=True, slots=True)
-class SecuritySpec:
-    """What the device's Security Manager does.
-
-    ``pairing`` False: it refuses with Pairing Not Supported. ``bonding`` says whether keys are
-    kept. ``io`` is the IO capability of Vol 3, Part H, 2.3.2 in snake case.
-    """
-
-    pairing: bool = False
-    bonding: bool = False
-    io: str = "no_input_no_output"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ def test_every_profile_that_the_guide_shows_as_sound_loads() -> None:
 
     assert [loads(text).name for text in texts] == [
         "thermometer",
+        "meter",
         "permissions",
         "sources",
         "reads",
@@ -99,7 +100,7 @@ def test_a_profile_of_the_guide_validates_against_the_schema(
     [
         HEAD,
         HEAD + "services: []\nmodes: {a: 1}",
-        HEAD + "services: []\nsecurity: {io: keyboard_only}",
+        HEAD + "services: []\nsecurity: {io: keyboard}",
         HEAD + "services: []\nadvertising: {interval: 100}",
         SERVICES + "      - {uuid: 0xFF01, properties: [notfy]}",
         SERVICES + "      - {uuid: 0xFF01, properties: [write], length: 600}",

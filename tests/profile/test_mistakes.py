@@ -147,10 +147,79 @@ TOP_LEVEL = {
         "not there from the beginning",
         "present: false",
     ),
-    "io that comes later": (
-        HEAD + "security: {io: ¦keyboard_only}\nservices: []",
-        "keyboard_only",
-        "leave it out",
+    "key that is empty": (
+        SERVICES
+        + "      - {uuid: 0xFF01, properties: [write], on_write: [{match: [{field: mac, length: "
+        + "32}], verify: {hmac_sha256: {key: ¦{}, over: mac, equals: mac}}, then: {error: 1}}]}",
+        "this key is empty",
+        "env",
+    ),
+    "passkey of five digits": (
+        HEAD + "security: {io: display_only, passkey: ¦12345}\nservices: []",
+        "`12345` is no passkey",
+        "six digits",
+    ),
+    "passkey pattern without a group": (
+        HEAD + "security: {io: display_only, passkey: {console: ¦'PIN: \\d+'}}\nservices: []",
+        "0 groups",
+        "in parentheses",
+    ),
+    "passkey pattern that is none": (
+        HEAD + "security: {io: display_only, passkey: {console: ¦'PIN: ('}}\nservices: []",
+        "no regular expression",
+        "`re`",
+    ),
+    "two passkeys": (
+        HEAD
+        + "security: {io: display_only, passkey: ¦{fixed: 123456, console: '(x)'}}\nservices: []",
+        "either said here or on the console",
+        "keep one",
+    ),
+    "passkey without a display": (
+        HEAD + "security: {¦passkey: 123456}\nservices: []",
+        "has no use for a passkey",
+        "io: display_only",
+    ),
+    "protection that is impossible": (
+        HEAD + "security: {mitm: ¦required}\nservices: []",
+        "would refuse everybody",
+        "another `io`",
+    ),
+    "key sizes upside down": (
+        HEAD + "security: {key_size: ¦{min: 16, max: 7}}\nservices: []",
+        "min 16 is greater than max 7",
+        "one of the two",
+    ),
+    "key size that no key has": (
+        HEAD + "security: {key_size: ¦6}\nservices: []",
+        "6 is out of range",
+        "from 7 to 16",
+    ),
+    "key that nobody distributes": (
+        HEAD + "security: {key_distribution: {device: [¦link]}}\nservices: []",
+        "`link` is no key that is distributed",
+        "encryption",
+    ),
+    "what to do without room": (
+        HEAD + "security: {bonding: {max: 4, when_full: ¦forget}}\nservices: []",
+        "`forget`",
+        "refuse",
+    ),
+    "key size that this device cannot have": (
+        HEAD
+        + "security: {key_size: 7}\nservices: [{uuid: 0x180F, characteristics: "
+        + "[{uuid: 0xFF01, properties: [read], value: {uint8: 1}, "
+        + "read: ¦{access: encrypted, key_size: 16}}]}]",
+        "at most 7 octets",
+        "security.key_size",
+    ),
+    "secure connections that this device lacks": (
+        HEAD
+        + "security: {secure_connections: unsupported}\nservices: [{uuid: 0x180F, "
+        + "characteristics: [{uuid: 0xFF01, properties: [read], value: {uint8: 1}, "
+        + "read: ¦secure_connections}]}]",
+        "does not know LE Secure Connections",
+        "unsupported",
     ),
     "io that does not exist": (
         HEAD + "security: {io: ¦no_input}\nservices: []",

@@ -20,6 +20,7 @@ NAMES = [
     "led_button",
     "lopy",
     "nordic_uart",
+    "pin_safe",
     "smart_lock",
 ]
 
