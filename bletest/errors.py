@@ -28,6 +28,7 @@
         ├── ConnectionFailed    no link, after the stated number of tries
         ├── CapabilityMissing   adapter or device cannot do this; the plugin skips
         │   └── SecretMissing   … as a secret of its profile is not in the environment
+        ├── BondsUnusable       the file that bonds are kept in cannot be read or written
         ├── EmulationError      a handler of the emulated device raised
         ├── FaultNotFired       a planned fault never came to pass
         ├── ClockDeadlock       nothing can ever wake the loop
@@ -188,6 +189,10 @@ class CapabilityMissing(BenchTrouble):
 
 class SecretMissing(CapabilityMissing):
     """The environment does not hold a key that the profile names; the plugin skips."""
+
+
+class BondsUnusable(BenchTrouble):
+    """The file that bonds are kept in cannot be read or written; it was left as it is."""
 
 
 class EmulationError(BenchTrouble):

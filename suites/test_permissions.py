@@ -42,6 +42,22 @@ async def test_subscribe_after_pairing(ble_client: GattClient, ble_case: Case) -
     await ble_case.verify(ble_client)
 
 
+@pytest.mark.ble_check("permissions.read_unauthenticated")
+async def test_read_after_pairing_without_authentication(
+    ble_client: GattClient, ble_case: Case
+) -> None:
+    """Reading what takes authentication is refused after Just Works."""
+    await ble_case.verify(ble_client)
+
+
+@pytest.mark.ble_check("permissions.write_unauthenticated")
+async def test_write_after_pairing_without_authentication(
+    ble_client: GattClient, ble_case: Case
+) -> None:
+    """Writing what takes authentication is refused after Just Works."""
+    await ble_case.verify(ble_client)
+
+
 @pytest.mark.ble_check("permissions.blob_unpaired")
 async def test_read_part_before_pairing(ble_client: GattClient, ble_case: Case) -> None:
     """No part of what takes a pairing is read before it."""

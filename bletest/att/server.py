@@ -143,6 +143,14 @@ class Server:
             if attribute.type == DATABASE_HASH:
                 attribute.value = self.table.database_hash(self._aes_cmac)
 
+    def kept(self, identity: str) -> ClientState | None:
+        """Return what is kept for a client, None where nothing is."""
+        return self._clients.get(identity)
+
+    def restore(self, identity: str, state: ClientState) -> None:
+        """Keep ``state`` for a client that has not connected yet: a bond from an earlier life."""
+        self._clients[identity] = state
+
     def forget(self, identity: str) -> None:
         """Drop what is kept for a client that is not connected: its bond is gone."""
         client = self._clients.get(identity)

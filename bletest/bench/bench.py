@@ -13,6 +13,7 @@ from typing import Self
 from bletest.bench.behaviours import registered_behaviours
 from bletest.bench.device import DeviceUnderTest
 from bletest.bench.firmware import Firmware
+from bletest.bench.pairing import DeviceAgent
 from bletest.bench.radios import Radios
 from bletest.bench.settings import (
     VIRTUAL,
@@ -23,6 +24,7 @@ from bletest.bench.settings import (
     Settings,
 )
 from bletest.client.adapter import BumbleAdapter
+from bletest.client.agent import PairingAgent
 from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
 from bletest.client.scan import Found, find
@@ -43,6 +45,7 @@ from bletest.link.model import LinkModel
 from bletest.link.station import Station, open_station
 from bletest.link.virtual import VirtualLink
 from bletest.peripheral.behaviours import NO_BEHAVIOURS, Behaviour
+from bletest.peripheral.persistence import identity_of, keeper_of
 from bletest.peripheral.virtual import VirtualPeripheral
 from bletest.profile.spec import Profile
 
@@ -272,7 +275,9 @@ class Bench:
             await adapter.close()
             await adapter.station.close()
 
-    async def _open(self, where: str, name: str, address: str | None, role: str) -> Station:
+    async def _open(
+        self, where: str, name: str, address: str | None, role: str, irk: bytes | None = None
+    ) -> Station:
         """Open a station with randomness of its own: one stream a seed and purpose.
 
         ``role`` names its captures: what it is on this bench.
@@ -287,7 +292,7 @@ class Bench:
             else random.SystemRandom()
         )
         tap = self._recorder.tap(role) if self._recorder is not None else None
-        return await open_station(place, name=name, address=address, rng=rng, tap=tap)
+        return await open_station(place, name=name, address=address, rng=rng, irk=irk, tap=tap)
 
     # The device under test
 
@@ -318,20 +323,22 @@ class Bench:
                 remedy="name the device with --ble-device, or give the emulated one a radio of "
                 "its own with --ble-emulate-on",
             )
-        peripheral = VirtualPeripheral(
-            profile,
-            on_event=self._on_device_event,
-            behaviours=registered_behaviours(profile, behaviours, self.settings.behaviours),
-            kill_adapter=self._radios.kill_first,
-        )
-        for sentence in faults:
-            peripheral.faults.add(sentence)
         # Plain blocks: thousands of devices may be up, and a stack of exits takes 3 kB of each.
         name, address = self._lend_name(profile.name), ""
         try:
-            station = await self._open(
-                self.settings.emulate_on or VIRTUAL, name, profile.device.address, "device"
+            bonds = keeper_of(self.settings.bond_store, name)
+            peripheral = VirtualPeripheral(
+                profile,
+                on_event=self._on_device_event,
+                behaviours=registered_behaviours(profile, behaviours, self.settings.behaviours),
+                kill_adapter=self._radios.kill_first,
+                bonds=bonds,
             )
+            for sentence in faults:
+                peripheral.faults.add(sentence)
+            known, irk = identity_of(profile, bonds)
+            where = self.settings.emulate_on or VIRTUAL
+            station = await self._open(where, name, known, "device", irk)
             try:
                 await peripheral.start(station)
                 address = peripheral.address
@@ -360,15 +367,30 @@ class Bench:
         self._names.add(name)
         return name
 
+    def pairing_agent(self, device: DeviceUnderTest) -> DeviceAgent:
+        """Return who answers right, at the client, for a person who sees the device."""
+        return DeviceAgent(
+            device.profile.security,
+            peripheral=device.peripheral,
+            firmware=self.firmware,
+            timeout_scale=self.settings.timeout_scale,
+        )
+
     async def connect(
-        self, device: DeviceUnderTest, *, pair: bool = False, timeout: float | None = None
+        self,
+        device: DeviceUnderTest,
+        *,
+        pair: bool = False,
+        timeout: float | None = None,
+        agent: PairingAgent | None = None,
     ) -> GattClient:
         """Find the device, connect to it and discover its database.
 
         One radio has one link to a device, so that each further client has a radio of its own.
         ``timeout`` is in seconds, for scanning and for connecting each; None takes it from the
-        profile's advertising interval. Raises BenchTrouble where no link comes up, and
-        CapabilityMissing where there is no further radio.
+        profile's advertising interval. ``agent`` answers where pairing asks for a person; None is
+        :meth:`pairing_agent`. Raises BenchTrouble where no link comes up, and CapabilityMissing
+        where there is no further radio.
         """
         await device.wake_if_asleep()
         adapter = await self._radios.for_link_to(device.address)
@@ -382,6 +404,7 @@ class Bench:
                 capabilities=self.settings.capabilities,
                 timeout=(timeout or CONNECTING) * self.settings.timeout_scale,
                 around=_AroundDevice(self, device, adapter),
+                agent=agent or self.pairing_agent(device),
             )
             await client.connect()
         if pair:

@@ -89,6 +89,7 @@ OPTIONS = (
         CaptureChoice.RETAIN_ON_FAILURE,
     ),
     Option("output", "FOLDER", "where evidence goes, one folder a test", "bletest-results"),
+    Option("bond-store", "FILE", "where an emulated device keeps its bonds over a restart"),
     Option("seed", "NUMBER", "for everything random; printed when chosen"),
 )
 BY_NAME = {option.name: option for option in OPTIONS}
@@ -135,6 +136,7 @@ def build_settings(given: Given, *, fallback_seed: Callable[[], int] = choose_se
         capture=_choice(given, "capture", CaptureChoice),
         seed=_number(given, "seed", int) if seed else fallback_seed(),
         output=Path(given.text("output")),
+        bond_store=Path(given.text("bond-store")) if given.text("bond-store") else None,
     )
 
 

@@ -138,7 +138,8 @@ class Settings:
     virtual air, ``link`` says how that carries. ``hci_port`` opens that air to another host
     stack, which ``device_command`` starts (empty: somebody else does). ``behaviours`` are the
     distributions whose behaviours an emulated device may have. ``timeout_scale`` multiplies every
-    time a client waits.
+    time a client waits. ``bond_store`` is the file that an emulated device keeps its bonds in,
+    None where they end with it.
     """
 
     adapter: str = VIRTUAL
@@ -157,6 +158,7 @@ class Settings:
     capture: CaptureChoice = CaptureChoice.RETAIN_ON_FAILURE
     seed: int = 0
     output: Path = field(default_factory=lambda: Path("bletest-results"))
+    bond_store: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together; raise UsageMistake."""
@@ -188,6 +190,12 @@ class Settings:
             raise UsageMistake(
                 "--ble-device names a real device, and --ble-emulate-on asks for an emulated one",
                 remedy="give one of the two",
+            )
+        if self.bond_store is not None and not self.emulated:
+            raise UsageMistake(
+                "--ble-bond-store keeps the bonds of an emulated device, and --ble-device names a"
+                " real one",
+                remedy="leave it away: a real device keeps its bonds itself",
             )
         if self.clock is ClockChoice.VIRTUAL and self.real_because:
             raise UsageMistake(
@@ -239,6 +247,7 @@ class Settings:
         driven_by_us = {
             Capability.RAW_ATT,
             Capability.PAIRING,
+            Capability.PAIRING_CHOICE,
             Capability.HANDLES,
             Capability.MTU_CHOICE,
             Capability.ALL_SERVICES,

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     help="write the HCI traffic of each device to a btsnoop file in FOLDER",
 )
 @click.option(
+    "--bond-store",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="keep bonds, and what goes with them, in FILE: they outlive the program",
+)
+@click.option(
     "--behaviours",
     metavar="DISTRIBUTION",
     multiple=True,
@@ -42,6 +48,7 @@ def serve(
     transport: str | None,
     ports: tuple[str, ...],
     capture: Path | None,
+    bond_store: Path | None,
     behaviours: tuple[str, ...],
     seed: int | None,
 ) -> None:
@@ -74,7 +81,13 @@ def serve(
         chosen = choose_seed() if seed is None else seed
         asyncio.run(
             serve_on_air(
-                profiles, specs, chosen, click.echo, capture=capture, distributions=behaviours
+                profiles,
+                specs,
+                chosen,
+                click.echo,
+                capture=capture,
+                distributions=behaviours,
+                bond_store=bond_store,
             )
         )
         return
@@ -85,6 +98,12 @@ def serve(
         )
     asyncio.run(
         serve_on_radio(
-            profiles[0], transport, seed, click.echo, capture=capture, distributions=behaviours
+            profiles[0],
+            transport,
+            seed,
+            click.echo,
+            capture=capture,
+            distributions=behaviours,
+            bond_store=bond_store,
         )
     )

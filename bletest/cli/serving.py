@@ -16,6 +16,7 @@ from bletest.link.hci_port import HciPort
 from bletest.link.port_spec import PortSpec
 from bletest.link.station import Station, open_station
 from bletest.link.virtual import VirtualLink
+from bletest.peripheral.persistence import BondKeeper, identity_of, keeper_of
 from bletest.peripheral.virtual import VirtualPeripheral
 from bletest.profile.spec import Profile
 
@@ -33,12 +34,14 @@ async def serve_on_air(
     *,
     capture: Path | None = None,
     distributions: Sequence[str] = (),
+    bond_store: Path | None = None,
 ) -> None:
     """Emulate ``profiles`` on an air of their own and offer ``ports`` on it, until a signal.
 
     ``say`` gets a line for each device and port, and then ``ready``. Each device writes its HCI
     traffic to a file in the folder ``capture``, if there is one. ``distributions`` are trusted with
-    the behaviours that profiles name. Raises BenchTrouble, and BehaviourMissing.
+    the behaviours that profiles name. Bonds are kept in ``bond_store``, where
+    it is given. Raises BenchTrouble, and BehaviourMissing.
     """
     link = VirtualLink(seed=seed)
     async with AsyncExitStack() as resources:
@@ -47,7 +50,9 @@ async def serve_on_air(
         for number, profile in enumerate(profiles):
             # A profile may be served twice: each device has randomness, and an address, of its own.
             rng = random.Random(f"{seed}/{number}/{profile.name}")
-            device = _device(profile, link, rng, crew, say, recorder, distributions)
+            same = sum(one.name == profile.name for one in profiles[:number])
+            bonds = keeper_of(bond_store, f"{profile.name} {same + 1}" if same else profile.name)
+            device = _device(profile, link, rng, crew, say, recorder, distributions, bonds)
             await resources.enter_async_context(device)
         for number, spec in enumerate(ports):
             port = HciPort(link, spec, name=f"port {number}", say=say)
@@ -65,17 +70,19 @@ async def serve_on_radio(
     *,
     capture: Path | None = None,
     distributions: Sequence[str] = (),
+    bond_store: Path | None = None,
 ) -> None:
     """Emulate ``profile`` on a real controller, until a signal or until the controller is lost.
 
     Without ``seed`` address and keys are fresh ones that nobody can foretell. ``capture`` and
-    ``distributions`` as in :func:`serve_on_air`.
+    ``distributions`` and ``bond_store`` as in :func:`serve_on_air`.
     """
     rng = random.SystemRandom() if seed is None else random.Random(f"{seed}/0/{profile.name}")
     async with AsyncExitStack() as resources:
         crew = await resources.enter_async_context(_crew())
         recorder = _capturing(capture, resources)
-        device = _device(profile, transport, rng, crew, say, recorder, distributions)
+        bonds = keeper_of(bond_store, profile.name)
+        device = _device(profile, transport, rng, crew, say, recorder, distributions, bonds)
         await resources.enter_async_context(device)
         say(f"ready on {transport}; end with Ctrl-C")
         await crew.wait()
@@ -151,6 +158,7 @@ async def _device(
     say: Say,
     recorder: Recorder,
     distributions: Sequence[str],
+    bonds: BondKeeper | None,
 ) -> AsyncIterator[None]:
     """Emulate one device for the length of a block."""
 
@@ -160,11 +168,13 @@ async def _device(
         elif isinstance(event, FaultFired):
             say(f"fault of {event.device}: {event.fault}")
 
+    address, irk = identity_of(profile, bonds)
     station = await open_station(
         where,
         name=profile.device.name,
-        address=profile.device.address,
+        address=address,
         rng=rng,
+        irk=irk,
         tap=recorder.tap(profile.name) if recorder.capture is not None else None,
     )
     try:
@@ -172,7 +182,9 @@ async def _device(
             recorder.capture.check()
         _watch(station, where, crew)
         behaviours = registered_behaviours(profile, {}, distributions)
-        peripheral = VirtualPeripheral(profile, on_event=on_event, behaviours=behaviours)
+        peripheral = VirtualPeripheral(
+            profile, on_event=on_event, behaviours=behaviours, bonds=bonds
+        )
         await peripheral.start(station)
         try:
             say(f"{profile.name} at {peripheral.address} ({profile.device.name})")

@@ -9,10 +9,12 @@ from bumble import hci
 from bumble.core import BaseBumbleError, ProtocolError
 from bumble.core import ConnectionError as BumbleConnectionError
 from bumble.device import Connection, Device
+from bumble.pairing import PairingConfig
 from bumble.transport.common import TransportLostError
 
 from bletest.client import security
 from bletest.client.advertising import Gatherer, Sighting
+from bletest.client.agent import JUST_WORKS
 from bletest.client.link import CallbackFailure, ClientLink
 from bletest.client.reasons import NOT_ESTABLISHED, VANISHED, link_reason
 from bletest.contracts.events import AttPdu, Direction, EventSink, LinkEvent, SmpPdu, nowhere
@@ -116,7 +118,7 @@ class BumbleAdapter:
         self._lost: str | None = None
         self._closed = False
         self._failures: list[CallbackFailure] = []
-        self.device.pairing_config_factory = security.just_works
+        self.device.pairing_config_factory = self._pairing_config
         self.device.on(Device.EVENT_CONNECTION, self._on_connection)
         self.host.on("advertising_report", self._on_report)
         self.host.hear_reports(self._on_heard)
@@ -223,11 +225,13 @@ class BumbleAdapter:
             remedy="is it asleep, out of range, or connected elsewhere?",
         )
 
-    async def pair(self, link: ClientLink) -> None:
+    async def pair(self, link: ClientLink, *, authenticated: bool = True) -> None:
         """Encrypt ``link``, pairing if there is no bond yet; see :func:`security.pair`."""
         self.check()
         before = self.host.last_failure
+        agent = link.agent
         try:
+            link.agent = agent if authenticated else JUST_WORKS
             await security.pair(link, self.device)
         except PairingFailed as failure:
             command = self.host.last_failure
@@ -237,8 +241,15 @@ class BumbleAdapter:
             if failure.reason is None:
                 await self.acquit(link)
             raise
+        finally:
+            link.agent = agent
         # Pairing tells the identity behind a resolvable address; keys are kept under that.
         self._identities[link.address] = link.connection.peer_address.to_string(False)
+
+    def _pairing_config(self, connection: Connection) -> PairingConfig:
+        return security.pairing_config(
+            self._links.get(connection.handle), self.station.security_manager
+        )
 
     async def is_authenticated(self, link: ClientLink) -> bool:
         """Return whether ``link`` is encrypted with a key that was made against a MITM."""

@@ -31,6 +31,7 @@ from bleak.exc import BleakError
 from bletest.att.procedures import Refused
 from bletest.client.adapter import BumbleAdapter
 from bletest.client.advertising import Sighting
+from bletest.client.agent import PairingAgent
 from bletest.client.errors import to_bleak
 from bletest.client.link import CallbackFailure, ClientLink
 from bletest.client.raw import Unasked
@@ -205,7 +206,8 @@ class BumbleClient(BaseBleakClient):
     """bleak's client on a :class:`BumbleAdapter`.
 
     ``address_type`` (``"public"`` or ``"random"``) helps where the device was not scanned for.
-    ``port`` is filled in when the client connects: see :class:`RawPort`.
+    ``port`` is filled in when the client connects: see :class:`RawPort`. ``agent`` answers for the
+    person at the client while it pairs.
     """
 
     _bound: ClassVar[BumbleAdapter | None] = None
@@ -220,6 +222,7 @@ class BumbleClient(BaseBleakClient):
         via: BumbleAdapter | None = None,
         port: RawPort | None = None,
         address_type: str | None = None,
+        agent: PairingAgent | None = None,
         bluez: object = None,
         **kwargs: Any,
     ) -> None:
@@ -236,6 +239,7 @@ class BumbleClient(BaseBleakClient):
                 self._address_type = "random" if details.is_random else "public"
         self._wanted_services = services
         self._port = port
+        self._agent = agent
         self._link: ClientLink | None = None
         self._cache: dict[int, bytes] = {}
         self._notifying: dict[int, int] = {}
@@ -268,6 +272,8 @@ class BumbleClient(BaseBleakClient):
             link = await self._adapter.connect(
                 self.address, address_type=self._address_type, timeout=self._timeout
             )
+            if self._agent is not None:
+                link.agent = self._agent
             try:
                 self._take(link)
                 if pair:
@@ -290,9 +296,9 @@ class BumbleClient(BaseBleakClient):
             raise to_bleak(error, self.address) from error
 
     async def pair(self, *args: Any, **kwargs: Any) -> None:
-        """Pair, or encrypt with the key of an earlier bond."""
+        """Pair, or encrypt with the key of an earlier bond; ``authenticated`` False: Just Works."""
         try:
-            await self._adapter.pair(self._up())
+            await self._adapter.pair(self._up(), authenticated=kwargs.get("authenticated", True))
         except BletestError as error:
             raise to_bleak(error, self.address) from error
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bleak import BleakClient
 from bleak.backends.device import BLEDevice
 
+from bletest.client.agent import PairingAgent
 from bletest.client.gatt import Around, GattClient, LinkWatch
 from bletest.client.raw import RawAtt
 from bletest.client.scan import Found, find
@@ -21,6 +22,7 @@ OWN_CAPABILITIES = frozenset(
     {
         Capability.RAW_ATT,
         Capability.PAIRING,
+        Capability.PAIRING_CHOICE,
         Capability.HANDLES,
         Capability.MTU_CHOICE,
         Capability.ALL_SERVICES,
@@ -41,14 +43,16 @@ def make_client(
     pair: bool = False,
     around: Around | None = None,
     address_type: str | None = None,
+    agent: PairingAgent | None = None,
 ) -> GattClient:
     """Return a client that is not connected yet: ``async with`` or ``connect()`` does that.
 
     ``adapter`` None is the operating system's, through bleak. ``target`` is what a scan found,
     or an address. ``capabilities`` come on top of what an adapter of ours has; ``timeout`` is
-    in seconds and for connecting; ``pair`` encrypts the link before discovery. ``around`` is what
-    is known of the device beside the link. ``address_type`` (``"public"`` or ``"random"``) helps
-    an adapter of ours where the device was not scanned for.
+    in seconds and for connecting; ``pair`` encrypts the link before discovery, ``agent`` answers
+    for the person at a client of ours. ``around`` is what is known of the device beside the link.
+    ``address_type`` (``"public"`` or ``"random"``) helps an adapter of ours where the device was
+    not scanned for.
     """
     if isinstance(target, Found):
         advertisement = advertisement or target.advertisement
@@ -61,7 +65,7 @@ def make_client(
         from bletest.client.backend import BumbleClient, RawPort  # bumble only where it is needed
 
         port = RawPort()
-        options: dict[str, Any] = {"port": port, "address_type": kind}
+        options: dict[str, Any] = {"port": port, "address_type": kind, "agent": agent}
         backend = BumbleClient.on(adapter)
         client = BleakClient(device, watch, timeout=timeout, pair=pair, backend=backend, **options)
         return client, port

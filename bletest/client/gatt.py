@@ -361,9 +361,22 @@ class GattClient:
         await asyncio.sleep(after)
         return await self._around.seen(within=within)
 
-    async def pair(self) -> None:
-        """Pair, or encrypt with the key of an earlier bond."""
-        await self.do("pair", "", self.bleak.pair())
+    async def pair(self, *, authenticated: bool = True) -> None:
+        """Pair, or encrypt with the key of an earlier bond.
+
+        ``authenticated`` False leaves it at Just Works, whatever the agent could do; raises
+        :class:`~bletest.errors.CapabilityMissing` on an adapter that does not let one choose.
+        """
+        if authenticated:
+            await self.do("pair", "", self.bleak.pair())
+            return
+        if self.raw is None:
+            raise CapabilityMissing(
+                "this adapter pairs as the operating system likes",
+                capability=Capability.PAIRING_CHOICE,
+                remedy=f"use {Capability.PAIRING_CHOICE.provided_by}",
+            )
+        await self.do("pair", "", self.bleak.pair(authenticated=False))
 
     async def unpair(self) -> None:
         """Forget the keys of this device; an encrypted link ends."""

@@ -26,6 +26,7 @@ from bletest.att.procedures import (
 )
 from bletest.att.server import Server
 from bletest.att.server_events import MtuExchanged, ServerEvent
+from bletest.client.agent import JUST_WORKS, PairingAgent
 from bletest.client.driver import EXECUTE_WRITE_CANCEL, AttDriver
 from bletest.client.reasons import CLOSED_BY_PEER, link_reason
 from bletest.client.work import Work
@@ -41,6 +42,7 @@ from bletest.errors import (
 )
 from bletest.faults import FaultPlan
 from bletest.link.host import AttHost
+from bletest.link.pairing_policy import PairingPolicy
 from bletest.uuids import EXTENDED_PROPERTIES
 
 DISCONNECTION_TIME = 5.0
@@ -80,13 +82,16 @@ class ClientLink:
 
     ``name`` is what events call it, ``address`` the device's (upper case, no type),
     ``connection`` bumble's object, ``driver`` the ATT client on it. ``gone`` is a future that is
-    done when the link has ended, whatever ended it.
+    done when the link has ended, whatever ended it. ``agent`` answers where a pairing asks for a
+    person; ``pairing_policy`` is bumble's view of it in the latest pairing.
     """
 
     def __init__(self, owner: LinkOwner, connection: Connection, name: str) -> None:
         self.name = name
         self.address: str = connection.peer_address.to_string(False)
         self.connection = connection
+        self.agent: PairingAgent = JUST_WORKS
+        self.pairing_policy: PairingPolicy | None = None
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self.send_att: Callable[[bytes], None] = owner.host.att_sender(connection.handle)

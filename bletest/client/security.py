@@ -1,21 +1,26 @@
 """Pairing, encryption with stored keys, and forgetting them, on bumble's Security Manager."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from bumble import hci
 from bumble.core import BaseBumbleError, ProtocolError
 from bumble.device import Connection, Device
 from bumble.keys import PairingKeys
-from bumble.pairing import PairingConfig, PairingDelegate
+from bumble.pairing import PairingConfig
+from bumble.smp import OobLegacyContext, OobSharedData
 
+from bletest.client.agent import JUST_WORKS, PairingAgent
 from bletest.client.link import ClientLink
 from bletest.client.reasons import link_reason, pairing_reason
-from bletest.errors import AdapterUnusable, PairingFailed
+from bletest.errors import AdapterUnusable, BletestError, PairingFailed
 from bletest.link.host import CommandFailed
-from bletest.link.smp import TIMEOUT, PairingTimedOut
+from bletest.link.pairing_policy import IO, PairingPolicy
+from bletest.link.smp import TIMEOUT, PairingTimedOut, SecurityManager
+
+T = TypeVar("T")
 
 ENCRYPTING = 40.0
 """Seconds after which a link-layer procedure has failed (Vol 6, Part B, 5.2)."""
@@ -25,17 +30,69 @@ PAIRING = 120.0
 given up by the Security Manager itself (Vol 3, Part H, 3.4)."""
 
 
-def just_works(connection: Connection) -> PairingConfig:
-    """Ask for a bond by LE Secure Connections, without a person: Just Works.
+class AgentPolicy(PairingPolicy):
+    """Asks an agent what a pairing asks of a person; what it raises is kept as ``trouble``."""
 
-    A device that only knows legacy pairing gets that.
-    """
+    def __init__(self, agent: PairingAgent, tell: Callable[[str], None]) -> None:
+        super().__init__(IO[agent.io], maximum_encryption_key_size=agent.key_size)
+        self._agent = agent
+        self._tell = tell
+
+    async def _ask(self, question: Awaitable[T]) -> T | None:
+        try:
+            return await question
+        except Exception as trouble:  # an agent is the user's, and may raise anything
+            self.trouble = trouble
+            return None
+
+    async def confirm(self, auto: bool = False) -> bool:
+        """Go on with Just Works."""
+        return bool(await self._ask(self._agent.accept_just_works()))
+
+    async def compare_numbers(self, number: int, digits: int) -> bool:
+        """Say whether the device shows this number."""
+        agreed = bool(await self._ask(self._agent.compare(number)))
+        self._tell(f"{number:06} compared: {'the same' if agreed else 'not the same'} there")
+        return agreed
+
+    async def get_number(self) -> int | None:
+        """Enter what the device shows."""
+        passkey = await self._ask(self._agent.enter_passkey())
+        if passkey is not None:
+            self._tell(f"{passkey:06} entered")
+        return passkey
+
+    async def choose_passkey(self) -> int | None:
+        """Have the agent choose what to show."""
+        return await self._ask(self._agent.choose_passkey())
+
+    async def display_number(self, number: int, digits: int) -> None:
+        """Show the passkey to whoever types it at the device."""
+        self._agent.shown = number
+        self._tell(f"{number:06} shown")
+        await self._ask(self._agent.show_passkey(number))
+
+
+def pairing_config(link: ClientLink | None, manager: SecurityManager) -> PairingConfig:
+    """Return how the client pairs on a link: as its agent says."""
+    agent = JUST_WORKS if link is None else link.agent
+    agent.begin()
+    policy = AgentPolicy(agent, lambda what: link.tell("passkey", what) if link else None)
+    if link is not None:
+        link.pairing_policy = policy
+    known = agent.oob
+    oob = None
+    if known is not None:
+        shared = OobSharedData(c=known.confirm, r=known.random) if known.confirm else None
+        legacy = OobLegacyContext(tk=known.temporary_key) if known.temporary_key else None
+        oob = PairingConfig.OobConfig(manager.new_oob_context(), shared, legacy)
     return PairingConfig(
-        sc=True,
-        mitm=False,
-        bonding=True,
-        delegate=PairingDelegate(io_capability=PairingDelegate.NO_OUTPUT_NO_INPUT),
+        sc=agent.secure_connections,
+        mitm=agent.mitm,
+        bonding=agent.bonding,
+        delegate=policy,
         identity_address_type=PairingConfig.AddressType.RANDOM,
+        oob=oob,
     )
 
 
@@ -43,17 +100,25 @@ async def pair(link: ClientLink, device: Device) -> None:
     """Encrypt the link: with the key of an earlier bond where there is one, or by pairing.
 
     Does nothing on a link that is encrypted. Raises :class:`PairingFailed`, also where the
-    device has lost its half of the bond, or what ended the link meanwhile.
+    device has lost its half of the bond, or what ended the link meanwhile, or what the agent
+    has raised.
     """
     if not link.is_up:
         raise link.error()
     if link.is_encrypted:
         return
-    if await bond(device, link.connection) is None:
-        await _settle(link, device.pair(link.connection), within=PAIRING)
-        link.tell("paired", _describe(link.connection))
-    else:
+    if await bond(device, link.connection) is not None:
         await _settle(link, device.encrypt(link.connection), within=ENCRYPTING)
+        return
+    try:
+        await _settle(link, device.pair(link.connection), within=PAIRING)
+    except BletestError as failure:
+        trouble = link.pairing_policy.trouble if link.pairing_policy is not None else None
+        if trouble is not None:
+            raise trouble from failure
+        raise
+    session = cast("SecurityManager", device.smp_manager).pairing_on(link.connection)
+    link.tell("paired", str(session.terms) if session is not None else "")
 
 
 async def bond(device: Device, connection: Connection) -> PairingKeys | None:
@@ -132,8 +197,3 @@ def _translated(link: ClientLink, error: BaseException) -> BaseException:
             f" {link_reason(int(error.error_code or 0))}; unpair() forgets that bond"
         )
     return AdapterUnusable(f"the adapter could not pair with {link.address}: {error}")
-
-
-def _describe(connection: Connection) -> str:
-    kind = "LE Secure Connections" if connection.sc else "LE legacy pairing"
-    return f"Just Works, {kind}"

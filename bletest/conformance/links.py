@@ -51,7 +51,9 @@ def _subscribable(
         lambda expectation: [
             one
             for one in expectation.characteristics()
-            if wanted(one) and one.subscribe is not None and within_reach(one.subscribe)
+            if wanted(one)
+            and one.subscribe is not None
+            and within_reach(expectation.security, one.subscribe)
         ]
     )
 
@@ -265,7 +267,10 @@ def _answered(expectation: DeviceExpectation) -> list[RuleOf]:
         for one in plain_rules(expectation)
         if one.rule.error is None
         and one.rule.replies
-        and all(via.subscribe is not None and within_reach(via.subscribe) for via in one.via)
+        and all(
+            via.subscribe is not None and within_reach(expectation.security, via.subscribe)
+            for via in one.via
+        )
     ]
 
 

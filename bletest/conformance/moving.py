@@ -43,7 +43,7 @@ def plain_rules(
     initial = {name: one.initial for name, one in device.state.items()}
     for one in device.characteristics():
         writes = one.properties & {"write", "write_without_response"}
-        if one.write is None or not writes or not within_reach(one.write):
+        if one.write is None or not writes or not within_reach(device.security, one.write):
             continue
         for number, rule in enumerate(one.rules, 1):
             value = rule.match

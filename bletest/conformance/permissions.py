@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 
-from bletest.att.access import Access
 from bletest.conformance import raw
 from bletest.conformance.registry import Changes, Flaw, Phase, check
 from bletest.conformance.security import (
+    NOT_AUTHENTICATED,
     NOT_AUTHORIZED,
     NOT_PAIRED,
     needs_pairing,
+    paired_without_authentication,
     secured,
     unpaired,
     within_reach,
@@ -24,10 +25,12 @@ from bletest.conformance.steps import (
 from bletest.conformance.subjects import characteristics, subscribable
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.client import Client
-from bletest.profile.expectation import CharacteristicExpectation
+from bletest.profile.expectation import CharacteristicExpectation, DeviceExpectation
 from bletest.profile.rules import rule_for
+from bletest.profile.security import Protection
 
 _PAIRING = frozenset({Capability.PAIRING})
+_CHOICE = frozenset({Capability.PAIRING_CHOICE})
 _RAW = frozenset({Capability.PAIRING, Capability.RAW_ATT})
 _BECAUSE = "the profile asks for more security than a plain link has"
 _CODES = tuple(one for one in NOT_PAIRED if isinstance(one, int))
@@ -53,8 +56,35 @@ def _protected(operation: str) -> Callable[[CharacteristicExpectation], bool]:
     return lambda one: needs_pairing(getattr(one, operation))
 
 
-def _reachable(access: Access | None) -> bool:
-    return access is not None and within_reach(access)
+def _reachable(
+    operation: str, wanted: Callable[[CharacteristicExpectation], bool]
+) -> Callable[[DeviceExpectation], list[CharacteristicExpectation]]:
+    """Pick what ``wanted`` says yes to, where pairing with this device is enough for it."""
+
+    def pick(device: DeviceExpectation) -> list[CharacteristicExpectation]:
+        return [
+            one
+            for one in characteristics(wanted)(device)
+            if within_reach(device.security, getattr(one, operation))
+        ]
+
+    return pick
+
+
+def _unauthenticated(
+    operation: str, wanted: Callable[[CharacteristicExpectation], bool]
+) -> Callable[[DeviceExpectation], list[CharacteristicExpectation]]:
+    """Pick what takes authentication, of a device that pairs without it too."""
+
+    def pick(device: DeviceExpectation) -> list[CharacteristicExpectation]:
+        security = device.security
+        if not security.pairing or security.mitm is Protection.REQUIRED:
+            return []
+        return [
+            one for one in characteristics(wanted)(device) if getattr(one, operation).authenticated
+        ]
+
+    return pick
 
 
 def _writes(one: CharacteristicExpectation) -> bool:
@@ -90,7 +120,7 @@ async def read_unpaired(client: Client, subject: CharacteristicExpectation) -> A
     "permissions.read_paired",
     title="Reading what takes a pairing is allowed after it",
     phase=Phase.PERMISSIONS,
-    subjects=characteristics(lambda one: _protected("read")(one) and _reachable(one.read)),
+    subjects=_reachable("read", _protected("read")),
     official=("GAP/SEC/AUT/BV-18-C",),
     paragraph="Vol 3, Part C, 10.3.1",
     needs=_PAIRING,
@@ -128,7 +158,7 @@ async def write_unpaired(client: Client, subject: CharacteristicExpectation) -> 
     "permissions.write_paired",
     title="Writing what takes a pairing is allowed after it",
     phase=Phase.PERMISSIONS,
-    subjects=characteristics(lambda one: _writes_known(one) and _reachable(one.write)),
+    subjects=_reachable("write", _writes_known),
     official=("GAP/SEC/AUT/BV-18-C",),
     paragraph="Vol 3, Part C, 10.3.1",
     needs=_PAIRING,
@@ -258,19 +288,75 @@ async def _raw_unpaired(
         yield flaw
 
 
-def _authorized(operation: str) -> Callable[[CharacteristicExpectation], bool]:
-    def wanted(one: CharacteristicExpectation) -> bool:
-        access: Access | None = getattr(one, operation)
-        return access is not None and access.authorized and not access.authenticated
+_WEAK = "Just Works does not authenticate"
 
-    return wanted
+
+@check(
+    "permissions.read_unauthenticated",
+    title="Reading what takes authentication is refused after Just Works",
+    phase=Phase.PERMISSIONS,
+    subjects=_unauthenticated("read", _protected("read")),
+    paragraph="Vol 3, Part C, 10.3.1; Vol 3, Part F, 3.4.4.3",
+    needs=_CHOICE,
+)
+async def read_unauthenticated(
+    client: Client, subject: CharacteristicExpectation
+) -> AsyncIterator[Flaw]:
+    """Insufficient Authentication (0x05), though the link is encrypted."""
+    await paired_without_authentication(client)
+    outcome = await client.attempt.read(characteristic_of(client, subject))
+    for flaw in not_refused(outcome, NOT_AUTHENTICATED, _WEAK):
+        yield flaw
+    await unpaired(client)
+
+
+@check(
+    "permissions.write_unauthenticated",
+    title="Writing what takes authentication is refused after Just Works",
+    phase=Phase.PERMISSIONS,
+    subjects=_unauthenticated("write", _writes_known),
+    paragraph="Vol 3, Part C, 10.3.1; Vol 3, Part F, 3.4.5.1",
+    needs=_CHOICE,
+    changes=Changes.SUBJECT,
+)
+async def write_unauthenticated(
+    client: Client, subject: CharacteristicExpectation
+) -> AsyncIterator[Flaw]:
+    """Insufficient Authentication (0x05), though the link is encrypted."""
+    await paired_without_authentication(client)
+    value = harmless(subject) or b""
+    outcome = await client.attempt.write(characteristic_of(client, subject), value)
+    for flaw in not_refused(outcome, NOT_AUTHENTICATED, _WEAK):
+        yield flaw
+    await unpaired(client)
+
+
+def _authorized(
+    operation: str, wanted: Callable[[CharacteristicExpectation], bool]
+) -> Callable[[DeviceExpectation], list[CharacteristicExpectation]]:
+    """Pick what takes an authorization, and else nothing that pairing with this device lacks."""
+
+    def pick(device: DeviceExpectation) -> list[CharacteristicExpectation]:
+        return [
+            one
+            for one in characteristics(wanted)(device)
+            if (access := getattr(one, operation)) is not None
+            and access.authorized
+            and (access.open or device.security.reaches(access))
+        ]
+
+    return pick
+
+
+def _writable(one: CharacteristicExpectation) -> bool:
+    return "write" in one.properties and harmless(one) is not None
 
 
 @check(
     "permissions.read_unauthorized",
     title="Reading what takes an authorization is refused without it",
     phase=Phase.PERMISSIONS,
-    subjects=characteristics(_authorized("read")),
+    subjects=_authorized("read", lambda one: True),
     official=("GATT/SR/GAR/BI-03-C",),
     paragraph="Vol 3, Part F, 3.4.4.3",
     secures=("read",),
@@ -289,11 +375,7 @@ async def read_unauthorized(
     "permissions.write_unauthorized",
     title="Writing what takes an authorization is refused without it",
     phase=Phase.PERMISSIONS,
-    subjects=characteristics(
-        lambda one: (
-            _authorized("write")(one) and "write" in one.properties and harmless(one) is not None
-        )
-    ),
+    subjects=_authorized("write", _writable),
     official=("GATT/SR/GAW/BI-04-C",),
     paragraph="Vol 3, Part F, 3.4.5.1",
     changes=Changes.SUBJECT,

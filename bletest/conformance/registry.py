@@ -110,7 +110,11 @@ class Check:
         return [
             self._case(subject)
             for subject in self.subjects(expectation)
-            if self.out_of_reach or all(map(within_reach, accesses(subject, self.secures)))
+            if self.out_of_reach
+            or all(
+                within_reach(expectation.security, access)
+                for access in accesses(subject, self.secures)
+            )
         ]
 
     async def run(self, client: Client, subject: Subject) -> list[Finding]:

@@ -3,10 +3,14 @@
 from bletest.att.access import Access
 from bletest.contracts.capabilities import Capability
 from bletest.contracts.client import Client
+from bletest.profile.security import SecuritySpec
 
 NOT_PAIRED: frozenset[int | str] = frozenset({0x05, 0x0F, "not_paired"})
 """How a device refuses what takes a pairing (Vol 3, Part C, 10.3.1): 0x05 without a bond, 0x0F
 with one; where the operating system hides which, the adapter says ``not_paired``."""
+
+NOT_AUTHENTICATED = frozenset({0x05})
+"""How a device refuses what takes a better pairing than the link has."""
 
 NOT_AUTHORIZED = frozenset({0x08})
 """How a device refuses what its user has not allowed."""
@@ -17,13 +21,12 @@ def needs_pairing(access: Access | None) -> bool:
     return access is not None and (access.encrypted or access.authenticated)
 
 
-def within_reach(access: Access) -> bool:
-    """Whether a client can bring about what ``access`` asks for.
+def within_reach(security: SecuritySpec, access: Access) -> bool:
+    """Whether a client can bring about what ``access`` asks for, of a device that pairs so.
 
-    Pairing without a person, which is what a profile can describe so far, gives no protection
-    against a man in the middle; and who authorizes is the device's user.
+    Who authorizes is the device's user, and not the client.
     """
-    return not (access.authenticated or access.authorized)
+    return security.reaches(access) and not access.authorized
 
 
 async def secured(client: Client, access: Access | None) -> None:
@@ -36,6 +39,12 @@ async def secured(client: Client, access: Access | None) -> None:
         return
     if client.is_encrypted is not True and Capability.PAIRING in client.capabilities:
         await client.pair()
+
+
+async def paired_without_authentication(client: Client) -> None:
+    """Encrypt the link with a key that nothing protects against a man in the middle."""
+    await unpaired(client)
+    await client.pair(authenticated=False)
 
 
 async def unpaired(client: Client) -> None:

@@ -8,6 +8,7 @@ class Capability(StrEnum):
 
     RAW_ATT = "raw_att"
     PAIRING = "pairing"
+    PAIRING_CHOICE = "pairing_choice"
     HANDLES = "handles"
     MTU_CHOICE = "mtu_choice"
     ALL_SERVICES = "all_services"
@@ -25,6 +26,7 @@ class Capability(StrEnum):
 _PROVIDED_BY = {
     Capability.RAW_ATT: "an adapter that bletest drives itself (virtual, or a bumble transport)",
     Capability.PAIRING: "an adapter that can pair without a dialogue",
+    Capability.PAIRING_CHOICE: "an adapter that bletest drives itself (virtual, or a transport)",
     Capability.HANDLES: "an adapter that shows attribute handles",
     Capability.MTU_CHOICE: "an adapter that bletest drives itself (virtual, or a transport)",
     Capability.ALL_SERVICES: "an adapter that hides no services",

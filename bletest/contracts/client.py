@@ -159,8 +159,12 @@ class Client(Protocol):
         :class:`~bletest.errors.ConnectionFailed` where it does and takes no connection.
         """
 
-    async def pair(self) -> None:
-        """Pair; raises :class:`~bletest.errors.PairingFailed`."""
+    async def pair(self, *, authenticated: bool = True) -> None:
+        """Pair as well as both sides can; raises :class:`~bletest.errors.PairingFailed`.
+
+        ``authenticated`` False leaves it at Just Works, which takes the capability
+        ``pairing_choice``.
+        """
 
     async def unpair(self) -> None:
         """Forget the keys of this device; an encrypted link ends."""

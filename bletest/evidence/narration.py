@@ -195,10 +195,10 @@ class NarratingClient:
             async with self._client.another() as client:
                 yield NarratingClient(client, self._keeper)
 
-    async def pair(self) -> None:
+    async def pair(self, *, authenticated: bool = True) -> None:
         """Pair."""
-        with self._keeper.step("pair"):
-            await self._client.pair()
+        with self._keeper.step("pair" if authenticated else "pair without authentication"):
+            await self._client.pair(authenticated=authenticated)
 
     async def unpair(self) -> None:
         """Forget the keys."""

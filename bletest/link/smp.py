@@ -22,6 +22,7 @@ from bumble.smp import ErrorCode, KeyDistribution, PairingMethod
 
 from bletest.link import smp_order
 from bletest.link.host import AttHost
+from bletest.link.pairing_policy import PairingPolicy, Terms
 from bletest.link.randomness import Randomness
 from bletest.link.smp_attempts import Attempts
 
@@ -32,6 +33,13 @@ TIMEOUT = 30.0
 
 SMALLEST_KEY, LARGEST_KEY = 7, 16
 """Octets of an encryption key (2.3.4)."""
+
+METHODS = {
+    PairingMethod.JUST_WORKS: "Just Works",
+    PairingMethod.NUMERIC_COMPARISON: "numeric comparison",
+    PairingMethod.PASSKEY: "passkey entry",
+    PairingMethod.OOB: "out of band",
+}
 
 
 class PairingTimedOut(ProtocolError):
@@ -132,6 +140,8 @@ class SecurityManager(smp.Manager):
         if session.is_responder and keys.ltk_central is not None:
             # bumble's responder files both the wrong way round, and finds no bond again.
             keys.ltk_central, keys.ltk_peripheral = keys.ltk_peripheral, keys.ltk_central
+        if not session.sc:
+            _drop_undistributed(session, keys)
         if self.attempts is not None:
             self.attempts.succeeded(str(session.connection.peer_address))
         if session.bonding:
@@ -162,6 +172,18 @@ class SecurityManager(smp.Manager):
             cast("PairingSession", session).close()
 
 
+def _drop_undistributed(session: smp.Session, keys: PairingKeys) -> None:
+    """Drop the LTKs of legacy pairing that nobody was given (2.4.4.1)."""
+    mine, theirs = session.responder_key_distribution, session.initiator_key_distribution
+    if session.is_initiator:
+        mine, theirs = theirs, mine
+    # The LTK of the peripheral's side encrypts: as a central we use theirs.
+    if not mine & KeyDistribution.ENC_KEY:
+        keys.ltk_peripheral = None
+    if not theirs & KeyDistribution.ENC_KEY:
+        keys.ltk_central = None
+
+
 class PairingSession(smp.Session):
     """One pairing. Its nonces and keys come from the manager's randomness.
 
@@ -187,6 +209,23 @@ class PairingSession(smp.Session):
     def authenticated(self) -> bool:
         """Whether its method keeps a man in the middle out (2.3.1)."""
         return self.pairing_method != PairingMethod.JUST_WORKS
+
+    @property
+    def terms(self) -> Terms:
+        """What both sides' parameters come to; known once both have told them."""
+        return Terms(
+            method=METHODS.get(self.pairing_method, self.pairing_method.name),
+            authenticated=self.authenticated,
+            secure_connections=self.sc,
+            key_size=self.key_size,
+            bonding=self.bonding,
+        )
+
+    @property
+    def policy(self) -> PairingPolicy | None:
+        """Who may refuse this pairing."""
+        delegate = self.pairing_config.delegate
+        return delegate if isinstance(delegate, PairingPolicy) else None
 
     @property
     def ltk(self) -> bytes:
@@ -295,6 +334,8 @@ class PairingSession(smp.Session):
     async def on_pairing(self) -> None:
         """All keys have been exchanged."""
         self._stop_timer()
+        if self.policy is not None and not self.completed:
+            self.policy.on_success(self.terms)
         await super().on_pairing()
 
     def on_pairing_failure(self, reason: ErrorCode) -> None:
@@ -335,6 +376,29 @@ class PairingSession(smp.Session):
             self._peer_key_size = size
         return not self._failed
 
+    def compute_peer_expected_distributions(self, key_distribution_flags: int) -> None:
+        """Both sides' parameters are known, and nothing has come of them: now it can be refused."""
+        super().compute_peer_expected_distributions(key_distribution_flags)
+        refusal = self.policy.refusal(self.terms) if self.policy is not None else None
+        if refusal is not None:
+            self.send_pairing_failed(refusal)
+
+    def display_or_input_passkey(self, next_steps: Callable[[], None] | None = None) -> None:
+        """Ask or tell a person, unless it is over already."""
+        if not self._failed:
+            super().display_or_input_passkey(next_steps)
+
+    def prompt_user_for_numeric_comparison(self, code: int, next_steps: Callable[[], None]) -> None:
+        """Have a person compare; numbers that differ have a reason of their own (3.5.5)."""
+
+        async def compare() -> None:
+            if await self.pairing_config.delegate.compare_numbers(code, digits=6):
+                next_steps()
+            else:
+                self.send_pairing_failed(ErrorCode.NUMERIC_COMPARISON_FAILED)
+
+        self.connection.cancel_on_disconnection(compare())
+
     # What is random.
 
     def _nonce(self) -> bytes:
@@ -343,10 +407,17 @@ class PairingSession(smp.Session):
     async def display_passkey(self) -> None:
         """Show a passkey; a delegate that leaves it to bumble to make one up gets ours."""
         delegate = self.pairing_config.delegate
-        if type(delegate).generate_passkey is PairingDelegate.generate_passkey:
+        if self.policy is not None:
+            chosen = await self.policy.choose_passkey()
+            if self.policy.trouble is not None:
+                self.send_pairing_failed(ErrorCode.PASSKEY_ENTRY_FAILED)
+            self.passkey = self.manager.randomness.passkey() if chosen is None else chosen
+        elif type(delegate).generate_passkey is PairingDelegate.generate_passkey:
             self.passkey = self.manager.randomness.passkey()
         else:
             self.passkey = await delegate.generate_passkey()
+        if self._failed:
+            return
         if not self.sc:
             self.tk = self.passkey.to_bytes(16, "little")
         self.passkey_ready.set()

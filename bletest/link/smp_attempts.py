@@ -18,10 +18,12 @@ class _Record:
 class Attempts:
     """What peers have failed at. A wait is twice the one before; ``now`` is in seconds.
 
-    Each :data:`LONGEST_WAIT` without a failure takes one back.
+    ``first`` is the wait after one failure, ``longest`` the longest there is. Each ``longest``
+    without a failure takes one back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: float = FIRST_WAIT, longest: float = LONGEST_WAIT) -> None:
+        self._first, self._longest = first, longest
         self._failed: dict[str, _Record] = {}
 
     def failed(self, peer: str, now: float) -> None:
@@ -39,9 +41,8 @@ class Attempts:
         record = self._failed.get(peer)
         if record is None:
             return False
-        doubled = FIRST_WAIT * 2.0 ** min(record.failures - 1, 32)
-        return now < record.last + min(LONGEST_WAIT, doubled)
+        doubled = self._first * 2.0 ** min(record.failures - 1, 32)
+        return now < record.last + min(self._longest, doubled)
 
-    @staticmethod
-    def _standing(record: _Record, now: float) -> int:
-        return max(0, record.failures - int((now - record.last) / LONGEST_WAIT))
+    def _standing(self, record: _Record, now: float) -> int:
+        return max(0, record.failures - int((now - record.last) / self._longest))

@@ -142,13 +142,15 @@ async def open_station(
     name: str,
     address: str | None,
     rng: random.Random,
+    irk: bytes | None = None,
     answer_timeout: float = ANSWER_TIMEOUT,
     tap: Tap | None = None,
 ) -> Station:
     """Open a station on the air, or on any bumble transport (``usb:0``, ``tcp-client:…``).
 
     ``address`` is a random static address (two top bits set, ``C0:…`` to ``FF:…``); None makes
-    one from ``rng``, from which come the IRK and everything random in pairing too. While a
+    one from ``rng``, from which come everything random in pairing too, and the IRK where ``irk``
+    is None. While a
     station on a transport is open, a virtual clock follows the wall clock. ``tap`` sees what
     host and controller say to each other.
 
@@ -158,7 +160,7 @@ async def open_station(
     """
     randomness = Randomness(rng)
     static_address = randomness.static_address() if address is None else _parse_static(address)
-    irk = randomness.octets("irk", 16)
+    irk = randomness.octets("irk", 16) if irk is None else irk
     host = AttHost()
     host.tap = tap
     if isinstance(where, VirtualLink):

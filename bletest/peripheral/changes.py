@@ -8,6 +8,7 @@ from bletest.att.server import Server
 from bletest.errors import UnknownAttribute, UsageMistake
 from bletest.peripheral.characteristic import ServerCharacteristic
 from bletest.peripheral.faults import Saboteur
+from bletest.peripheral.keeping import KeepsBonds
 from bletest.peripheral.links import ClientLink
 from bletest.peripheral.table import HandlerFor, add_service, point_aggregates
 from bletest.profile.spec import Profile, ServiceSpec
@@ -16,7 +17,7 @@ Range = tuple[int, int]
 """The first and the last handle of a change."""
 
 
-class ChangesDatabase:
+class ChangesDatabase(KeepsBonds):
     """The part of an emulated device that changes its database, and tells its clients."""
 
     profile: Profile
@@ -52,6 +53,7 @@ class ChangesDatabase:
         self._services_changed = True
         self.server.database_changed(start, end)
         self._saboteur.on_database_changed()
+        self._bonds_changed()
         for link in self._links.values():
             link.tell_of_changes()
 

@@ -10,7 +10,7 @@ from bumble.keys import PairingKeys
 from bletest.att.access import LinkSecurity
 from bletest.att.server import ServerBearer
 from bletest.link.smp import PairingSession, SecurityManager
-from bletest.peripheral.security import Bond, Bonds
+from bletest.peripheral.bonds import Bond, Bonds
 
 
 class ClientLink:
@@ -69,19 +69,21 @@ class ClientLink:
         elif bond is not None:
             self.security.authenticated = bond.authenticated
             self.security.secure_connections = bond.secure_connections
+            if self.security.encrypted:
+                self._bonds.used(self.identity)
         self.tell_of_changes()
 
     def _on_pairing(self, keys: PairingKeys) -> None:
         ltk = keys.ltk or keys.ltk_peripheral
+        pairing = self._pairing
         bond = Bond(
-            authenticated=bool(ltk is not None and ltk.authenticated),
+            authenticated=pairing.authenticated if pairing else bool(ltk and ltk.authenticated),
             secure_connections=bool(self.connection.sc),
             key_size=self.connection.encryption_key_size or 16,
             csrk=keys.csrk.value if keys.csrk is not None else None,
         )
         self.security.authenticated = bond.authenticated
         self.security.secure_connections = bond.secure_connections
-        pairing = self._pairing
         if ltk is not None and (pairing is None or pairing.bonding):
             self._bonds.keep(self.identity, bond)
             self.security.bonded = True

@@ -11,10 +11,10 @@ from bumble.keys import KeyStore, MemoryKeyStore
 from bletest.att.database import AttributeTable, Characteristic
 from bletest.att.server import Server
 from bletest.link.station import Station
+from bletest.peripheral.bonds import Bonds
 from bletest.peripheral.changes import ChangesDatabase
 from bletest.peripheral.descriptor import Descriptors
 from bletest.peripheral.reactions import Reactions
-from bletest.peripheral.security import Bonds
 from bletest.peripheral.table import build_table
 from bletest.peripheral.world import InTheWorld
 from bletest.profile.rules import NORMAL, Reboot

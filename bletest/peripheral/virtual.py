@@ -30,6 +30,7 @@ from bletest.peripheral.behaviours import (
     Behaviours,
     named_behaviours,
 )
+from bletest.peripheral.bonds import Bonds
 from bletest.peripheral.characteristic import NOTIFICATION, ServerCharacteristic
 from bletest.peripheral.consent import TakesConsent
 from bletest.peripheral.enhanced import enhanced_bearers
@@ -47,8 +48,8 @@ from bletest.peripheral.hooks import (
 )
 from bletest.peripheral.links import ClientLink
 from bletest.peripheral.modes import Reboots
+from bletest.peripheral.persistence import BondKeeper
 from bletest.peripheral.presence import Presence
-from bletest.peripheral.security import Bonds, pairing_config
 from bletest.peripheral.waits import Occurrences, Waits
 from bletest.profile.rules import ReplyKind
 from bletest.profile.spec import Profile
@@ -76,12 +77,14 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         on_event: EventSink = nowhere,
         behaviours: Mapping[str, Behaviour] = NO_BEHAVIOURS,
         kill_adapter: Callable[[], None] | None = None,
+        bonds: BondKeeper | None = None,
     ) -> None:
         """``on_event`` gets a Note for what a transcript of the client cannot show, and each fault.
 
         ``behaviours`` are those that the profile may name, by name; raises BehaviourMissing where
         it names another. ``kill_adapter`` is what a fault that kills the client's adapter does;
-        None where the device does not know one.
+        None where the device does not know one. ``bonds`` is where its bonds outlive it, None
+        where they do not.
         """
         self.failures = []
         self.connected = Occurrences("connection", self.note)
@@ -94,7 +97,7 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         """The links that are up, by the addresses of the clients."""
         self._by_connection: dict[int, ClientLink] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._bonds = Bonds()
+        self._set_up_pairing(bonds)
         super().__init__(profile)
         self.faults = FaultPlan(profile)
         self._saboteur = Saboteur(self, self.faults, on_event, kill_adapter)
@@ -159,7 +162,7 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         self._station = station
         self._time = clock_of(asyncio.get_running_loop())
         device = station.device
-        device.pairing_config_factory = partial(pairing_config, self.profile)
+        await self._prepare_pairing(station)
         device.on("connection", self._on_connection)
         station.host.on_att_server_pdu = self.receive
         # A device that asks nothing has no use for responses; bumble would wonder about them.
@@ -187,6 +190,7 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         self._leave(station)
         await asyncio.sleep(0)  # what hooks of a goodbye have begun gets a turn, and no more
         await asyncio.gather(*self._cancel_tasks(), return_exceptions=True)
+        self._keep_bonds()
 
     def _cancel_tasks(self) -> tuple["asyncio.Task[None]", ...]:
         tasks = tuple(self._tasks)
@@ -264,16 +268,6 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         """
         await self._presence.wake()
 
-    def forget_bonds(self) -> None:
-        """Lose all keys, and what is kept for bonded clients; links that are up stay up."""
-        for identity in tuple(self._bonds):
-            self.server.forget(identity)
-        self._bonds.clear()
-        for link in self._links.values():
-            link.security.bonded = False
-        if self._station is not None and self._station.device.keystore is not None:
-            self.spawn(self._station.device.keystore.delete_all())
-
     # Links
 
     @property
@@ -344,6 +338,7 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
         self.spawn(self._presence.after("disconnect"))
 
     def _close(self, link: ClientLink) -> None:
+        self._bonds_changed(link.identity)
         self.reactions.forget(link.identity)
         del self._links[link.identity]
         del self._by_connection[link.connection.handle]
@@ -377,6 +372,7 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
                     if self._hooks is not None and self._unpowered is None:
                         self._hooks.fire(Unsubscribed, client, of=characteristic, closed=closed)
             case seen.Confirmed(client, handle, value):
+                self._bonds_changed(client)
                 confirmed = self.table.get(handle)
                 if confirmed and (characteristic := self._of(confirmed)) is not None:
                     characteristic.was_confirmed(client)
@@ -389,7 +385,9 @@ class VirtualPeripheral(RunsHandlers, HasHooks, Waits, Reboots, TakesConsent, As
             case seen.Read(client, attribute, offset):
                 if (descriptor := self.descriptors.used(attribute)) is not None:
                     descriptor.was_read(client, offset)
-            case seen.Written(attribute=attribute, value=value):
+            case seen.Written(client, attribute, value):
+                if attribute.per_client:
+                    self._bonds_changed(client)
                 if (descriptor := self.descriptors.used(attribute)) is not None:
                     descriptor.was_written(value)
             case seen.TransactionTimeout(client, handle):

@@ -24,6 +24,7 @@ ASYNC_FIXTURES = frozenset(
         "ble_scanner",
         "ble_client",
         "ble_connect",
+        "ble_pairing_agent",
     }
 )
 """Fixtures whose value lives on the loop: only a coroutine can use it."""

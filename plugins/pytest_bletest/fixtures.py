@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bletest.bench.device import DeviceUnderTest
     from bletest.bench.scanner import Scanner
     from bletest.client.adapter import BumbleAdapter
+    from bletest.client.agent import PairingAgent
     from bletest.client.gatt import GattClient
     from bletest.conformance import Case
     from bletest.contracts.database import RemoteDatabase
@@ -179,12 +180,23 @@ async def ble_scanner(ble_bench: "Bench", ble_transcript: "Transcript") -> "Scan
 
 
 @on_session_loop
+async def ble_pairing_agent(ble_bench: "Bench", ble_device: "DeviceUnderTest") -> "PairingAgent":
+    """Who answers for the person at the client while it pairs; override it to answer otherwise.
+
+    This one answers right: from the profile's passkey, what the emulated device shows, or what
+    the firmware under test writes to its console.
+    """
+    return ble_bench.pairing_agent(ble_device)
+
+
+@on_session_loop
 async def ble_connect(
     request: pytest.FixtureRequest,
     ble_bench: "Bench",
     ble_device: "DeviceUnderTest",
     ble_transcript: "Transcript",
     ble_connect_args: dict[str, Any],
+    ble_pairing_agent: "PairingAgent",
 ) -> "AsyncIterator[Connect]":
     """A factory of clients connected to the device: ``await ble_connect(pair=True)``."""
     from bletest.evidence.naming import attribute_names
@@ -201,7 +213,8 @@ async def ble_connect(
     async with AsyncExitStack() as stack:
 
         async def connect(**arguments: Any) -> "GattClient":
-            client = await ble_bench.connect(ble_device, **{**ble_connect_args, **arguments})
+            wanted = {"agent": ble_pairing_agent, **ble_connect_args, **arguments}
+            client = await ble_bench.connect(ble_device, **wanted)
             stack.push_async_callback(ble_bench.release, client)
             if client.raw is not None:
                 name_on(client.raw.link_name, client.database)

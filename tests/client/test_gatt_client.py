@@ -386,6 +386,7 @@ async def test_an_adapter_of_ours_can_do_everything_that_a_client_can():
         assert client.capabilities == {
             Capability.RAW_ATT,
             Capability.PAIRING,
+            Capability.PAIRING_CHOICE,
             Capability.HANDLES,
             Capability.MTU_CHOICE,
             Capability.ALL_SERVICES,

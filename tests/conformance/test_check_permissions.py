@@ -20,6 +20,12 @@ FAULTS = [
     change("permissions.read_paired", "INSUFFICIENT_AUTHENTICATION", STRICT),
     change("permissions.write_paired", "INSUFFICIENT_AUTHENTICATION", STRICT),
     change("permissions.subscribe_paired", "INSUFFICIENT_AUTHENTICATION", STRICT),
+    change("permissions.read_unauthenticated", "07 00", ("read: authenticated", "read: encrypted")),
+    change(
+        "permissions.write_unauthenticated",
+        "accepted",
+        ("write: authenticated", "write: encrypted"),
+    ),
     change("permissions.read_unauthorized", "09", ("[encrypted, authorized]", "encrypted")),
     change("permissions.write_unauthorized", "accepted", (", write: authorized", "")),
 ]

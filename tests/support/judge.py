@@ -80,7 +80,8 @@ def judge(
             assert emulated.peripheral is not None
             if fault is not None:
                 fault(emulated.peripheral)
-            yield DeviceUnderTest(oracle, address=emulated.address)
+            # whoever pairs with it sees its display
+            yield DeviceUnderTest(oracle, peripheral=emulated.peripheral, address=emulated.address)
 
     async def main() -> list[Verdict]:
         verdicts = []

@@ -450,7 +450,7 @@ class TableClient:
             self._subscriptions.remove(subscription)
             self.configure("unsubscribe", characteristic, on=False)
 
-    async def pair(self) -> None:
+    async def pair(self, *, authenticated: bool = True) -> None:
         self.device.pair()
         self._bond = True
 

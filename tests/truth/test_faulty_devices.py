@@ -5,8 +5,7 @@ Each fault damages the emulated device in one way; it is judged by the undamaged
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from bletest import profile
 from bletest.att.access import OPEN
 from bletest.att.handlers import ReadAccess, WriteAccess
 from bletest.peripheral.hooks import Connected, Subscribed, Unsubscribed
-from bletest.peripheral.security import pairing_config
 from bletest.peripheral.virtual import VirtualPeripheral
 from bletest.profile.spec import Profile, SecuritySpec
 from tests.support.judge import Fault, failures, judge
@@ -298,8 +296,10 @@ def no_pairing(peripheral: VirtualPeripheral) -> None:
     """It refuses to pair, and so nobody ever reads what is protected."""
     station = peripheral._station
     assert station is not None
-    unwilling = SecuritySpec(pairing=False)
-    station.device.pairing_config_factory = partial(pairing_config, unwilling)
+    unwilling = replace(peripheral.profile, security=SecuritySpec(pairing=False))
+    station.device.pairing_config_factory = replace(
+        peripheral.pairing_room, profile=lambda: unwilling
+    ).config
 
 
 def write_only_acknowledged(peripheral: VirtualPeripheral) -> None:
