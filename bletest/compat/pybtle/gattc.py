@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bletest.client.adapter import BumbleAdapter
+from bletest.client.agent import PairingAgent
 from bletest.client.backend import RawPort
 from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
@@ -57,6 +58,7 @@ class gattc:
         self._engine = cmd.engine
         self._callbacks: Callbacks = cmd.engine.callbacks()
         self._connections: dict[int, _Connection] = {}
+        self._passkey: Callable[[], int | str | None] = lambda: None
         self._connected_cb: Callable[..., object] | None = None
         self._disconnected_cb: Callable[..., object] | None = None
 
@@ -111,6 +113,19 @@ class gattc:
     def set_disconnected_cb(self, callback: Callable[[dict[str, Any]], object] | None) -> Result:
         """Call ``callback`` when a link has ended, with ``devId``, ``addr`` and ``reason``."""
         self._disconnected_cb = None if callback is None else function("callback", callback)
+        return ok()
+
+    @answers
+    def set_passkey(self, passkey: int | str | Callable[[], int | str] | None) -> Result:
+        """Enter this where a device shows a passkey, for ``sec_level`` ``"high"``.
+
+        Six digits as int or str, or a function that returns them; None refuses.
+        """
+        if callable(passkey):
+            self._passkey = passkey
+            return ok()
+        known = None if passkey is None else passkey_of(passkey)
+        self._passkey = lambda: known
         return ok()
 
     @answers
@@ -249,6 +264,7 @@ class gattc:
             address_type=kind,
             timeout=self._cmd.timeout,
             pair=level != "low",
+            agent=_Person(self._ask_passkey) if level == "high" else None,
         )
         await client.connect()
         assert isinstance(client.raw, RawPort)  # adapters of ours give one to their clients
@@ -263,6 +279,10 @@ class gattc:
         connection.link.on_end(lambda: self._on_end(dev_id, connection))
         return connection
 
+    async def _ask_passkey(self) -> int | None:
+        told = await self._callbacks.ask(self._passkey)
+        return None if told is None else passkey_of(told)
+
     def _connection(self, dev_id: object) -> _Connection:
         index = whole_number("devId", dev_id)
         connection = self._connections.get(index)
@@ -276,6 +296,26 @@ class gattc:
             reason = connection.link.error().message
             told = {"devId": dev_id, "addr": connection.address, "reason": reason}
             self._callbacks.call(self._disconnected_cb, told)
+
+
+class _Person(PairingAgent):
+    """Whoever sits before the script: types what it is told to."""
+
+    def __init__(self, passkey: Callable[[], Awaitable[int | None]]) -> None:
+        super().__init__(io="keyboard_display")
+        self._enter = passkey
+
+    async def enter_passkey(self) -> int | None:
+        """Return what the script says that the device shows."""
+        return await self._enter()
+
+
+def passkey_of(passkey: object) -> int:
+    """Return a passkey of six digits as a number; raises UsageMistake."""
+    digits = f"{passkey:06}" if isinstance(passkey, int) else passkey
+    if not isinstance(digits, str) or len(digits) != 6 or not digits.isdecimal():
+        raise UsageMistake(f"a passkey has six digits, unlike {passkey!r}")
+    return int(digits)
 
 
 async def _awaited(stop: Stop) -> None:
