@@ -8,12 +8,14 @@ from bletest.att.handlers import AttributeHandler
 from bletest.profile.spec import CharacteristicSpec, DeviceSpec, GattSpec, Profile, ServiceSpec
 from bletest.uuids import (
     APPEARANCE,
+    CENTRAL_ADDRESS_RESOLUTION,
     CLIENT_SUPPORTED_FEATURES,
     DATABASE_HASH,
     DEVICE_NAME,
     GAP_SERVICE,
     GATT_SERVICE,
     PREFERRED_PARAMETERS,
+    SECURITY_LEVELS,
     SERVER_SUPPORTED_FEATURES,
     SERVICE_CHANGED,
 )
@@ -88,6 +90,10 @@ def _add_gap_service(table: AttributeTable, device: DeviceSpec) -> None:
     )
     if gap.preferred_parameters is not None:
         table.add_characteristic(PREFERRED_PARAMETERS, {"read"}, gap.preferred_parameters)
+    if gap.central_address_resolution:
+        table.add_characteristic(CENTRAL_ADDRESS_RESOLUTION, {"read"}, b"\x01")
+    if gap.security_levels is not None:
+        table.add_characteristic(SECURITY_LEVELS, {"read"}, gap.security_levels)
 
 
 def _add_gatt_service(table: AttributeTable, gatt: GattSpec) -> None:

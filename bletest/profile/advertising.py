@@ -109,6 +109,8 @@ def gap_spec(model: GapModel) -> GapSpec:
                 round(preferred.supervision_timeout / 0.01),
             )
         ),
+        central_address_resolution=model.central_address_resolution,
+        security_levels=model.security_levels,
     )
 
 

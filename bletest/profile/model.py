@@ -409,6 +409,8 @@ class GapModel(Shape):
 
     writable: list[Annotated[str, *_word(("name", "appearance"), "writable characteristic")]] = []
     preferred_parameters: PreferredParametersModel | None = None
+    central_address_resolution: Boolean = False
+    security_levels: Octets | None = None
 
 
 class DeviceModel(Shape):

@@ -53,11 +53,15 @@ class GapSpec:
     """What the device's GAP service has beside name and appearance (Part C, 12).
 
     ``writable`` are those of ``name`` and ``appearance`` that clients may write.
-    ``preferred_parameters`` is the value of that characteristic, 8 octets; None: it has none.
+    ``preferred_parameters`` and ``security_levels`` (LE GATT Security Levels) are the values of
+    those characteristics; None: it has none. ``central_address_resolution`` says that the device
+    resolves private addresses.
     """
 
     writable: frozenset[str] = frozenset()
     preferred_parameters: bytes | None = None
+    central_address_resolution: bool = False
+    security_levels: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from tests.conformance.official.lab import Lab, u16
 
 gap_service = device(
     gap="writable: [name, appearance], "
-    "preferred_parameters: {interval: [7.5ms, 15ms], latency: 2, supervision_timeout: 5s}"
+    "preferred_parameters: {interval: [7.5ms, 15ms], latency: 2, supervision_timeout: 5s}, "
+    "central_address_resolution: true, security_levels: 01 01"
 )
 
 
@@ -27,6 +28,10 @@ case("GAP/GAT/BV-17-C", on=device())(partial(readable, uuid=0x2A01, value=b"\x41
 case("GAP/GAT/BV-04-C", on=gap_service)(
     partial(readable, uuid=0x2A04, value=bytes.fromhex("06000c000200f401"))
 )
+
+
+case("GAP/GAT/BV-12-C", on=gap_service)(partial(readable, uuid=0x2BF5, value=b"\x01\x01"))
+case("GAP/GAT/BV-18-C", on=gap_service)(partial(readable, uuid=0x2AA6, value=b"\x01"))
 
 
 async def writable(lab: Lab, uuid: int, value: bytes) -> None:
