@@ -199,6 +199,7 @@ class PairingSession(smp.Session):
     _asked = False
     _taken = 0
     _agreed = False
+    _open_nonce: bytes | None = None
 
     @property
     def key_size(self) -> int:
@@ -423,9 +424,31 @@ class PairingSession(smp.Session):
         self.passkey_ready.set()
         self.connection.cancel_on_disconnection(delegate.display_number(self.passkey, digits=6))
 
+    @property
+    def nx(self) -> tuple[bytes, bytes]:
+        """Our nonce and the peer's. bumble's would be what is secret of a pairing out of band."""
+        ours, theirs = super().nx
+        return (ours if self._open_nonce is None else self._open_nonce, theirs)
+
+    def send_pairing_random_command(self) -> None:
+        """Send our nonce, a fresh one where ``r`` went out of band (2.3.5.6.4)."""
+        if self.sc and self.pairing_method == PairingMethod.OOB:
+            self._open_nonce = self._nonce()
+            self.send_command(smp.SMP_Pairing_Random_Command(random_value=self._open_nonce))
+        else:
+            super().send_pairing_random_command()
+
+    def decide_pairing_method(
+        self, auth_req: int, initiator_io_capability: int, responder_io_capability: int
+    ) -> None:
+        """Find the method where no data out of band is of use; Just Works knows no key of it."""
+        super().decide_pairing_method(auth_req, initiator_io_capability, responder_io_capability)
+        if self.pairing_method == PairingMethod.JUST_WORKS:
+            self.tk = bytes(16)
+
     def send_pairing_confirm_command(self) -> None:
         """Commit to a fresh nonce (2.3.5.5 for legacy pairing, 2.3.5.6)."""
-        if self.pairing_method != PairingMethod.OOB:
+        if self.pairing_method != PairingMethod.OOB or not self.sc:
             self.r = self._nonce()
         if self.sc:
             self.connection.cancel_on_disconnection(self._confirm_secure_connections())
