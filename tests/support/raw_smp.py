@@ -104,7 +104,8 @@ class RawPairing:
     """SMP of one raw central on its present link, instead of bumble's, while it is entered.
 
     ``public_key`` may be replaced by two coordinates that are no point of the curve, and
-    ``nonce`` by any 16 octets, before they are sent.
+    ``nonce`` by any 16 octets, before they are sent. With :meth:`type_passkey` or
+    :meth:`take_out_of_band` the steps are those of that method instead of Just Works.
     """
 
     def __init__(
@@ -123,7 +124,9 @@ class RawPairing:
         self.central = central
         self.sc = sc
         self.tk = bytes(16)
-        self.r = bytes(16)
+        self.ra = self.rb = bytes(16)
+        self.passkey: int | None = None
+        self.commitment: bytes | None = None
         self.nonce = NONCE
         self.own = KeyPair(private)
         self.public_key = (self.own.x, self.own.y)
@@ -219,6 +222,53 @@ class RawPairing:
         assert f4(self.peer_key[0], self.public_key[0], self.peer_nonce) == commitment
         self.derive()
 
+    def type_passkey(self, passkey: int) -> None:
+        """Enter what the device shows, or is about to."""
+        self.passkey = passkey
+        self.tk = self.ra = self.rb = passkey.to_bytes(16, "little")
+
+    def take_out_of_band(self, r: bytes, commitment: bytes) -> None:
+        """Take what the device hands out of band for Secure Connections (2.3.5.6.4)."""
+        self.rb, self.commitment = r, commitment
+
+    async def enter_passkey(self) -> None:
+        """The twenty rounds of a passkey (2.3.5.6.3)."""
+        assert self.passkey is not None
+        ours, theirs = self.public_key[0], self.peer_key[0]
+        for step in range(20):
+            bit = 0x80 | self.passkey >> step & 1
+            self.nonce = bytes((0xC0 + step,)) * 16
+            self.send(bytes((CONFIRM,)) + f4(ours, theirs, self.nonce, bit))
+            commitment = await self.expect(CONFIRM, 16)
+            self.send(bytes((RANDOM,)) + self.nonce)
+            self.peer_nonce = await self.expect(RANDOM, 16)
+            assert f4(theirs, ours, self.peer_nonce, bit) == commitment
+        self.derive()
+
+    async def enter_passkey_blindly(self) -> int:
+        """Enter it without a look at what the device sends, until it refuses; return its reason."""
+        assert self.passkey is not None
+        ours, theirs = self.public_key[0], self.peer_key[0]
+        try:
+            for step in range(20):
+                bit = 0x80 | self.passkey >> step & 1
+                self.send(bytes((CONFIRM,)) + f4(ours, theirs, self.nonce, bit))
+                await self.expect(CONFIRM, 16)
+                self.send(bytes((RANDOM,)) + self.nonce)
+                await self.expect(RANDOM, 16)
+        except Refused as refusal:
+            return refusal.reason
+        raise AssertionError("the device has taken that passkey")
+
+    async def exchange_out_of_band(self) -> None:
+        """The nonces of a pairing whose commitment came out of band."""
+        key = self.peer_key[0]
+        assert f4(key, key, self.rb) == self.commitment
+        self.send(bytes((RANDOM,)) + self.nonce)
+        self.peer_nonce = await self.expect(RANDOM, 16)
+        assert self.peer_nonce != self.rb, "what is secret is not a nonce"
+        self.derive()
+
     def derive(self) -> None:
         """Compute MacKey and LTK from what was exchanged."""
         secret = self.own.shared_with(*self.peer_key)
@@ -236,7 +286,7 @@ class RawPairing:
             self.mac_key,
             self.nonce,
             self.peer_nonce,
-            self.r,
+            self.rb,
             self.request[1:4],
             self._ia,
             self._ra,
@@ -251,7 +301,7 @@ class RawPairing:
             self.mac_key,
             self.peer_nonce,
             self.nonce,
-            self.r,
+            self.ra,
             self.response[1:4],
             self._ra,
             self._ia,
@@ -274,9 +324,14 @@ class RawPairing:
         self.key = self.shortened(s1(self.tk, self.peer_nonce, self.nonce))
 
     def steps(self) -> list[str]:
-        """The names of the methods that make up phases 1 and 2 of Just Works."""
+        """The names of the methods that make up phases 1 and 2."""
         if self.sc:
-            return ["negotiate", "exchange_public_keys", "exchange_nonces", "exchange_checks"]
+            middle = "exchange_nonces"
+            if self.commitment is not None:
+                middle = "exchange_out_of_band"
+            elif self.passkey is not None:
+                middle = "enter_passkey"
+            return ["negotiate", "exchange_public_keys", middle, "exchange_checks"]
         return ["negotiate", "exchange_confirmations", "exchange_legacy_nonces"]
 
     async def go(self, *names: str) -> None:
@@ -285,7 +340,7 @@ class RawPairing:
             await getattr(self, name)()
 
     async def agree(self) -> None:
-        """Phases 1 and 2 of Just Works, up to where the link may be encrypted."""
+        """Phases 1 and 2, up to where the link may be encrypted."""
         await self.go(*self.steps())
 
     async def take_keys(self) -> dict[int, bytes]:

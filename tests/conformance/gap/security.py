@@ -19,6 +19,8 @@ async def not_bondable(lab: Lab) -> None:
     assert await tester.read(tester.at(0xFF02)) == b"hidden"
     await tester.disconnect()
     await tester.connect()
+    assert await tester.read(tester.at(0xFF01)) == b"plain"
+    assert not lab.device.bonded
     with RawPairing(tester) as again:
         assert await again.encrypt(pairing.key) != 0
 

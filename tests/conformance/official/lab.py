@@ -16,7 +16,6 @@ import yaml
 
 from bletest import profile
 from bletest.contracts.events import Event, Note
-from bletest.link.smp_attempts import Attempts
 from bletest.link.station import open_station
 from bletest.link.virtual import VirtualLink
 from bletest.peripheral.virtual import VirtualPeripheral
@@ -297,7 +296,6 @@ async def lab(description: Path | str = DEVICE) -> AsyncIterator[Lab]:
     """Switch the device of a file or text on, and off afterwards."""
     link = VirtualLink(seed=5)
     station = await open_station(link, name="device", address=None, rng=random.Random(5))
-    station.security_manager.attempts = Attempts()
     notes: list[str] = []
 
     def note(event: Event) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.official.lab import Lab, Tester, signed
 from tests.conformance.robustness.pairing_keys import invalid_public_keys, never_completes
 from tests.conformance.security_manager.pairing import secured, unsecured
-from tests.conformance.security_manager.registry import case
+from tests.conformance.security_manager.registry import case, device
 from tests.support.raw_smp import (
     ADDRESS,
     EDIV_RAND,
@@ -16,6 +16,7 @@ from tests.support.raw_smp import (
     IRK,
     LTK,
     SIGN_KEY,
+    SIGNATURE_KEY,
     RawPairing,
     Refused,
 )
@@ -65,6 +66,21 @@ async def legacy_identity(lab: Lab) -> None:
 @case("SM/PER/KDU/BV-08-C")
 async def identity_of_secure_connections(lab: Lab) -> None:
     await identity(lab, sc=True)
+
+
+with_signing_key = device(
+    "bonding: true, key_distribution: {device: [encryption, identity, signing]}"
+)
+
+
+@case("SM/PER/KDU/BV-03-C", on=with_signing_key)
+async def legacy_signing_key(lab: Lab) -> None:
+    assert (await distributed(lab, sc=False, keys=SIGN_KEY)).keys() == {SIGNATURE_KEY}
+
+
+@case("SM/PER/KDU/BV-09-C", on=with_signing_key)
+async def signing_key_of_secure_connections(lab: Lab) -> None:
+    assert (await distributed(lab, sc=True, keys=SIGN_KEY)).keys() == {SIGNATURE_KEY}
 
 
 @case("SM/PER/KDU/BV-07-C")

@@ -22,6 +22,7 @@ services:
     characteristics:
       - {{uuid: 0xFF01, id: plain, properties: [read, write, authenticated_signed_write], value: {{text: plain}}, length: {{min: 0, max: 20}}}}
       - {{uuid: 0xFF02, id: encrypted, properties: [read], value: {{text: hidden}}, read: encrypted}}
+      - {{uuid: 0xFF03, id: authenticated, properties: [read], value: {{text: secret}}, read: authenticated}}
 """,  # noqa: E501
     )
 
