@@ -18,7 +18,8 @@ from bletest.client.reasons import link_reason, pairing_reason
 from bletest.errors import AdapterUnusable, BletestError, PairingFailed
 from bletest.link.host import CommandFailed
 from bletest.link.pairing_policy import IO, PairingPolicy
-from bletest.link.smp import TIMEOUT, PairingTimedOut, SecurityManager
+from bletest.link.smp import SecurityManager
+from bletest.link.smp_session import TIMEOUT, PairingTimedOut
 
 T = TypeVar("T")
 

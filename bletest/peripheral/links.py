@@ -9,7 +9,8 @@ from bumble.keys import PairingKeys
 
 from bletest.att.access import LinkSecurity
 from bletest.att.server import ServerBearer
-from bletest.link.smp import PairingSession, SecurityManager
+from bletest.link.smp import SecurityManager
+from bletest.link.smp_session import PairingSession
 from bletest.peripheral.bonds import Bond, Bonds
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from bletest.errors import NotSeen
-from bletest.link.smp import TIMEOUT
+from bletest.link.smp_session import TIMEOUT
 
 
 class Panel:

@@ -11,7 +11,7 @@ from bumble.core import ProtocolError
 from bumble.pairing import PairingConfig
 
 from bletest.link.clock import run
-from bletest.link.smp import PairingTimedOut
+from bletest.link.smp_session import PairingTimedOut
 from tests.link.pairing import JUST_WORKS, PASSKEY, couple, everything_said
 from tests.link.support import now
 
