@@ -164,10 +164,13 @@ class World:
         client.telling.clear()
 
     def owes(self) -> str:
-        """What should have come by now, in words; empty where nothing is missing."""
+        """What should have come by now, in words; empty where nothing is missing.
+
+        A device need not use several bearers: where the unenhanced one is dead, nothing is due.
+        """
         for number, client in enumerate(self.clients):
             alive = self.bearers_of(number, alive=True)
-            if client.notifications and alive:
+            if client.notifications and any(not one.enhanced for one in alive):
                 return f"client {number} misses a notification: {client.notifications[0]}"
             free = any(one.awaiting is None and not one.enhanced for one in alive)
             if free and client.indications:
