@@ -1,4 +1,5 @@
 import inspect
+from pathlib import Path
 
 from bletest import errors
 
@@ -30,3 +31,12 @@ def test_a_remedy_stands_on_a_line_of_its_own() -> None:
     assert str(errors.BenchTrouble("no radio", remedy="plug one in")) == (
         "no radio\n  remedy: plug one in"
     )
+
+
+def test_the_page_on_errors_lists_each_once_with_its_remedy() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "errors.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    assert all(len(row) == 3 and all(cell.strip("| ") for cell in row) for row in rows)
+    # The three that only say whose fault it is are explained above their tables.
+    groups = {"BletestError", "DeviceFault", "BenchTrouble"}
+    assert sorted(row[0].strip("| `") for row in rows) == sorted(set(_tree()) - groups)
