@@ -26,6 +26,7 @@
         ├── AdapterLost         … it vanished while in use
         ├── DeviceNotFound      nothing that matches was seen while scanning
         ├── ConnectionFailed    no link, after the stated number of tries
+        │   └── ConnectionTimedOut  … or in the time there was, with a device known to be there
         ├── CapabilityMissing   adapter or device cannot do this; the plugin skips
         │   └── SecretMissing   … as a secret of its profile is not in the environment
         ├── BondsUnusable       the file that bonds are kept in cannot be read or written
@@ -177,6 +178,10 @@ class DeviceNotFound(BenchTrouble):
 
 class ConnectionFailed(BenchTrouble):
     """A link could not be established, after the stated number of tries."""
+
+
+class ConnectionTimedOut(ConnectionFailed):
+    """A device that was seen advertising did not take the connection in time."""
 
 
 class CapabilityMissing(BenchTrouble):

@@ -8,7 +8,7 @@ program's.
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from bleak.args import SizedBuffer
@@ -131,9 +131,9 @@ class AppClient(_Away, BaseBleakClient):
 
     async def connect(self, pair: bool, **kwargs: Any) -> None:
         """Connect, pair if asked to, and discover all services."""
-        await self._at_home(self._connect(pair))
+        await self._at_home(self._connect(pair, kwargs))
 
-    async def _connect(self, pair: bool) -> None:
+    async def _connect(self, pair: bool, options: Mapping[str, Any]) -> None:
         if self._inner is None:
             adapter = await self._adapter(self._index)
             self._inner = BumbleClient(
@@ -143,7 +143,7 @@ class AppClient(_Away, BaseBleakClient):
                 services=self._wanted,
                 via=adapter,
             )
-        await self._inner.connect(pair)
+        await self._inner.connect(pair, **options)
         self.services = self._inner.services
 
     def _on_disconnected(self) -> None:

@@ -24,6 +24,7 @@ from bletest.errors import (
     AdapterUnusable,
     BenchTrouble,
     ConnectionFailed,
+    ConnectionTimedOut,
     DeviceNotFound,
     LinkLost,
     PairingFailed,
@@ -193,7 +194,8 @@ class BumbleAdapter:
         while it is being established is tried anew, three times in all.
 
         Raises :class:`DeviceNotFound` if a device never scanned does not answer,
-        :class:`ConnectionFailed` if a known one does not or the tries are used up,
+        :class:`ConnectionTimedOut` if a known one does not, :class:`ConnectionFailed` if the
+        tries are used up,
         :class:`LinkLost` if the device closes the link at once, :class:`AdapterLost`,
         :class:`AdapterUnusable`.
         """
@@ -216,7 +218,7 @@ class BumbleAdapter:
                 if link is not None:
                     return link
         if address in self._address_types:
-            raise ConnectionFailed(
+            raise ConnectionTimedOut(
                 f"{address} was seen advertising but no link came up within {timeout:g} s",
                 remedy="is it connected elsewhere, or has it stopped advertising?",
             )

@@ -265,12 +265,17 @@ class BumbleClient(BaseBleakClient):
         return self._link is not None and self._link.is_up
 
     async def connect(self, pair: bool, **kwargs: Any) -> None:
-        """Connect, pair if asked to, and discover all services."""
+        """Connect, pair if asked to, and discover all services.
+
+        ``timeout``, in seconds, is for this once instead of the client's.
+        """
         if self.is_connected:
             raise BleakError("the client is connected already")
         try:
             link = await self._adapter.connect(
-                self.address, address_type=self._address_type, timeout=self._timeout
+                self.address,
+                address_type=self._address_type,
+                timeout=kwargs.get("timeout", self._timeout),
             )
             if self._agent is not None:
                 link.agent = self._agent

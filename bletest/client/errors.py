@@ -26,7 +26,7 @@ from bletest.errors import (
     BenchTrouble,
     BletestError,
     CapabilityMissing,
-    ConnectionFailed,
+    ConnectionTimedOut,
     DeviceFault,
     DeviceNotFound,
     LinkLost,
@@ -60,12 +60,17 @@ class Trouble:
     symptom: str | None = None
 
 
-def to_bleak(error: BletestError, address: str) -> BleakError:
-    """Return the error of bleak's that its users expect, to be raised ``from error``."""
+def to_bleak(error: BletestError, address: str) -> BleakError | TimeoutError:
+    """Return the error that bleak's users expect, to be raised ``from error``.
+
+    A connection that does not come about in time is a ``TimeoutError``, as on every platform.
+    """
     if isinstance(error, AttributeRefused):
         return BleakGATTProtocolError(error.code)
     if isinstance(error, DeviceNotFound):
         return BleakDeviceNotFoundError(address, error.message)
+    if isinstance(error, ConnectionTimedOut):
+        return TimeoutError(error.message)
     return BleakError(error.message)
 
 
@@ -75,7 +80,7 @@ def from_bleak(error: Exception, operation: str, attribute: str) -> Trouble:
         return _named(error, operation, attribute)
     if isinstance(error, BleakGATTProtocolError):
         return _refused(int(error.code), operation, attribute)
-    if isinstance(error, BleakError) and isinstance(error.__cause__, BletestError):
+    if isinstance(error, BleakError | TimeoutError) and isinstance(error.__cause__, BletestError):
         return _named(error.__cause__, operation, attribute)
     what = f"{operation} of {attribute}" if attribute else operation
     if isinstance(error, NotImplementedError):
@@ -91,7 +96,7 @@ def from_bleak(error: Exception, operation: str, attribute: str) -> Trouble:
     text = _text(error)
     if isinstance(error, TimeoutError):
         if operation == "connect":
-            return Trouble(ConnectionFailed(f"no link: {text or 'timed out'}"))
+            return Trouble(ConnectionTimedOut(f"no link: {text or 'timed out'}"))
         return Trouble(NoAnswer(f"{what}: no answer in time"), symptom=NO_ANSWER)
     if _NOT_PAIRED.search(text):
         return Trouble(

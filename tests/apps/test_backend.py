@@ -113,6 +113,21 @@ def test_errors_are_bleaks() -> None:
     assert with_strap(work) == (0x80, "done")
 
 
+def test_a_device_that_went_away_is_waited_for_as_long_as_connect_is_told() -> None:
+    async def work(device: DeviceUnderTest) -> float:
+        loop = asyncio.get_running_loop()
+        found = await BleakScanner.find_device_by_name("HR-Strap")
+        assert found is not None
+        assert device.peripheral is not None
+        device.peripheral.pause_advertising(60)
+        before = loop.time()
+        with pytest.raises(TimeoutError, match="within 7 s"):
+            await BleakClient(found, timeout=30).connect(timeout=7)
+        return loop.time() - before
+
+    assert with_strap(work) == pytest.approx(7, abs=0.1)
+
+
 def test_scanning_as_the_documentation_shows_it() -> None:
     async def work(device: DeviceUnderTest) -> None:
         devices = await BleakScanner.discover(timeout=1, return_adv=True)

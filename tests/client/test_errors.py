@@ -24,6 +24,7 @@ OURS = [
     errors.AdapterLost("unplugged"),
     errors.AdapterUnusable("broken"),
     errors.ConnectionFailed("no link"),
+    errors.ConnectionTimedOut("no link in time"),
     errors.AttributeMissing("not there"),
     errors.UsageMistake("too long"),
     errors.DeviceNotFound("nobody"),
@@ -35,7 +36,7 @@ def crossed(error):
     """Raise as the back end does."""
     try:
         raise to_bleak(error, "C0:00:00:00:00:01") from error
-    except BleakError as caught:
+    except (BleakError, TimeoutError) as caught:
         return caught
 
 
@@ -64,6 +65,12 @@ def test_a_device_that_was_not_found_keeps_its_address_in_bleaks_error():
     assert "nobody answered" in str(there)
 
 
+def test_a_connection_that_takes_too_long_is_a_timeout_to_bleaks_users():
+    there = crossed(errors.ConnectionTimedOut("no link within 5 s", remedy="wake it"))
+    assert type(there) is TimeoutError
+    assert str(there) == "no link within 5 s"
+
+
 @pytest.mark.parametrize(
     ("error", "operation", "kind", "symptom"),
     [
@@ -89,7 +96,7 @@ def test_a_device_that_was_not_found_keeps_its_address_in_bleaks_error():
         ),
         (EOFError(), "read", errors.LinkLost, "link_lost"),
         (TimeoutError(), "read", errors.NoAnswer, "no_answer"),
-        (TimeoutError(), "connect", errors.ConnectionFailed, None),
+        (TimeoutError(), "connect", errors.ConnectionTimedOut, None),
         (
             BleakDBusError("org.bluez.Error.AuthenticationFailed", []),
             "pair",
@@ -123,7 +130,8 @@ def test_what_other_back_ends_raise_gets_its_owner(error, operation, kind, sympt
 def test_every_error_of_bleak_is_translated():
     kinds = [BleakError]
     for kind in kinds:
-        kinds += kind.__subclasses__()
+        # bleak's own: libraries have kinds of theirs
+        kinds += [one for one in kind.__subclasses__() if one.__module__ == "bleak.exc"]
     made = {
         BleakError: BleakError("x"),
         BleakBluetoothNotAvailableError: BleakBluetoothNotAvailableError(
