@@ -249,9 +249,11 @@ class Bluetooth(Constants):
         self._happened(self.CLIENT_CONNECTED)
 
     def _on_disconnect(self, event: Disconnected) -> None:
-        self._happened(self.CLIENT_DISCONNECTED)
-        if self._stale:
+        if self._stale and self._peripheral is not None:
+            # Nobody gets in before what has changed is there.
+            self._peripheral.pause_advertising(PATIENCE)
             self.callbacks.call(self.changed)
+        self._happened(self.CLIENT_DISCONNECTED)
 
     def _happened(self, event: int) -> None:
         self._flags |= event
