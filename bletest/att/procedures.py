@@ -191,6 +191,17 @@ def discover_characteristics(start: int, end: int) -> Procedure[tuple[FoundChara
     return tuple(found)
 
 
+def discover_characteristics_by_uuid(
+    uuid: Uuid, start: int, end: int
+) -> Procedure[tuple[FoundCharacteristic, ...]]:
+    """Discover Characteristics by UUID (4.6.2) of the service from ``start`` to ``end``.
+
+    No request asks for a UUID: all of them are asked for, and the others dropped.
+    """
+    found = yield from discover_characteristics(start, end)
+    return tuple(one for one in found if one.uuid == uuid)
+
+
 def discover_descriptors(start: int, end: int) -> Procedure[tuple[FoundDescriptor, ...]]:
     """Discover All Characteristic Descriptors (4.7.1) from ``start`` to ``end``.
 
@@ -252,6 +263,12 @@ def read_long(handle: int, *, mtu: int) -> Procedure[bytes]:
         if len(value) > MAX_VALUE_LENGTH:
             raise _violation(response, f"a value of more than {MAX_VALUE_LENGTH} octets")
     return value
+
+
+def read_part(handle: int, offset: int) -> Procedure[bytes]:
+    """Read what lies from ``offset`` on (4.8.3), as much of it as one response carries."""
+    request = pdus.ReadBlobRequest(handle, offset)
+    return (yield from _ask(request, pdus.ReadBlobResponse)).part
 
 
 def read_by_uuid(

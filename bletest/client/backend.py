@@ -14,7 +14,7 @@ or as ``via``::
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from bleak.args import SizedBuffer
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -28,10 +28,12 @@ from bleak.backends.scanner import (
 )
 from bleak.exc import BleakError
 
-from bletest.att.procedures import Refused
+from bletest.att.pdu import name_of
+from bletest.att.procedures import Procedure, Refused
 from bletest.client.adapter import BumbleAdapter
 from bletest.client.advertising import Sighting
 from bletest.client.agent import PairingAgent
+from bletest.client.driver import EXECUTE_WRITE_CANCEL
 from bletest.client.errors import to_bleak
 from bletest.client.link import CallbackFailure, ClientLink
 from bletest.client.raw import Unasked
@@ -39,6 +41,8 @@ from bletest.client.services import collection, value_handle
 from bletest.contracts.windows import LinkTiming
 from bletest.errors import AttributeMissing, BletestError, LinkLost, UsageMistake
 from bletest.uuids import CCCD
+
+T = TypeVar("T")
 
 NOTIFY = b"\x01\x00"
 INDICATE = b"\x02\x00"
@@ -164,6 +168,17 @@ class RawPort:
     def end(self) -> BletestError | None:
         """What ended the link."""
         return None if self.link is None or self.link.is_up else self.link.error()
+
+    async def run(self, procedure: Procedure[T]) -> T:
+        """Run a procedure to its end; whoever leaves before has its prepared writes cancelled."""
+        link = self._up()
+        try:
+            return await link.driver.run(procedure, cleanup=EXECUTE_WRITE_CANCEL)
+        except Refused as refused:
+            what = name_of(refused.request_opcode)
+            raise await link.explain(refused, refused.handle, what)  # noqa: B904 - its cause is set
+        except BletestError as trouble:
+            raise await link.explain(trouble, 0, "procedure")  # noqa: B904 - its cause is set
 
     async def exchange(self, pdu: bytes, *, within: float) -> bytes | None:
         """Send any octets; return the next response PDU, None after ``within`` seconds."""

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 
+from bletest.att.procedures import Procedure
 from bletest.client.attempts import GattAttempts
 from bletest.client.discovered import Discovered
 from bletest.client.errors import BLEAK_ERRORS, reraise
 from bletest.client.names import AttributeNames, NamedCharacteristic, NamedDescriptor
+from bletest.client.presented import presented
 from bletest.client.raw import RawAtt, Unasked
 from bletest.client.subscriptions import Listener, NotificationQueue, Taker
 from bletest.contracts.advertisements import Advertisement
@@ -31,6 +33,7 @@ from bletest.errors import (
     UsageMistake,
 )
 from bletest.profile.expectation import DeviceExpectation
+from bletest.profile.presentation import Quantity
 from bletest.uuids import CCCD
 
 T = TypeVar("T")
@@ -321,6 +324,18 @@ class GattClient:
         listener = Listener(on_reading, on_end)
         await self.do("subscribe", named.path, self.subscribe_now(named, listener))
         return partial(self._leave, named, listener)
+
+    async def presented(self, characteristic: CharacteristicName) -> tuple[Quantity, ...]:
+        """Read a value as its Presentation Format says, or as the several of its Aggregate Format.
+
+        Raises :class:`AttributeMissing` where it has neither, and
+        :class:`~bletest.errors.ProtocolViolation` where the value does not fit them.
+        """
+        return await presented(self, characteristic)
+
+    async def run(self, procedure: Procedure[T]) -> T:
+        """Run any procedure of :mod:`bletest.att.procedures`, bleak having calls for some only."""
+        return await self._raw("run procedures").run(procedure)
 
     async def exchange(self, pdu: bytes, *, within: float = 30.0) -> bytes | None:
         """Send any ATT PDU and return the next response PDU, None for silence."""

@@ -1,10 +1,13 @@
 """What bleak's interface cannot say: raw ATT, and facts of the link."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from bletest.att.procedures import Procedure
 from bletest.contracts.windows import LinkTiming
 from bletest.errors import BletestError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class RawAtt(Protocol):
     @property
     def end(self) -> BletestError | None:
         """What ended the link, None while it is up or before it was."""
+
+    async def run(self, procedure: Procedure[T]) -> T:
+        """Run a procedure to its end; a refusal is an :class:`AttributeRefused`."""
 
     async def exchange(self, pdu: bytes, *, within: float) -> bytes | None:
         """Send any octets; return the next response PDU, None after ``within`` seconds."""

@@ -188,6 +188,29 @@ def test_values_are_read_by_uuid_and_together():
     assert run(procedures.read_multiple_variable(handles), loop) == (LONG[:20],)
 
 
+def test_a_part_of_a_value_is_read_from_where_it_is_wanted():
+    device = Device()
+    loop = looped(device)
+    handle = device.handle("long")
+    assert run(procedures.read_part(handle, 30), loop) == LONG[30:52]
+    assert run(procedures.read_part(handle, len(LONG)), loop) == b""
+    with pytest.raises(Refused) as caught:
+        run(procedures.read_part(handle, len(LONG) + 1), loop)
+    assert caught.value.code == 0x07
+
+
+def test_characteristics_of_a_service_are_discovered_by_their_uuid():
+    loop = looped(Device())
+    for service in run(procedures.discover_all(), loop):
+        first, last = service.handle, service.end_handle
+        everything = run(procedures.discover_characteristics(first, last), loop)
+        for one in everything:
+            found = run(procedures.discover_characteristics_by_uuid(one.uuid, first, last), loop)
+            assert found == tuple(other for other in everything if other.uuid == one.uuid)
+        none = procedures.discover_characteristics_by_uuid(Uuid(0x1234), first, last)
+        assert run(none, loop) == ()
+
+
 def test_a_characteristic_is_subscribed_to():
     device = Device()
     loop = looped(device)
