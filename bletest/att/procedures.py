@@ -10,7 +10,8 @@ A procedure yields a request, is sent the response PDU, and returns its result::
 :func:`run` does that with a function that exchanges PDUs. An Error Response comes out as
 :class:`Refused`, anything the specification does not allow as
 :class:`~bletest.errors.ProtocolViolation`. No server can keep a procedure going for ever:
-handles must advance, values end at 512 octets.
+handles must advance, values end at 512 octets, and a whole database is found in
+:data:`MOST_REQUESTS` or not at all.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -26,6 +27,10 @@ from bletest.uuids import CHARACTERISTIC, INCLUDE, PRIMARY_SERVICE, SECONDARY_SE
 
 T = TypeVar("T")
 Procedure: TypeAlias = Generator[bytes, bytes, T]
+
+MOST_REQUESTS = 10_000
+"""Requests that the discovery of a whole database may take: several times those of 1000 services,
+and minutes on a real radio. Handles alone would allow for hours."""
 
 _PduT = TypeVar("_PduT", bound=pdus.Pdu)
 
@@ -222,6 +227,10 @@ def discover_descriptors(start: int, end: int) -> Procedure[tuple[FoundDescripto
 
 def discover_all() -> Procedure[tuple[FoundService, ...]]:
     """Discover all primary services with their includes, characteristics and descriptors."""
+    return (yield from _in_so_many(MOST_REQUESTS, _discover_all()))
+
+
+def _discover_all() -> Procedure[tuple[FoundService, ...]]:
     found = []
     for service in (yield from discover_primary_services()):
         includes: tuple[FoundInclude, ...] = ()
@@ -346,6 +355,20 @@ def _prepared(values: Sequence[tuple[int, int, bytes]], mtu: int) -> Procedure[N
         yield pdus.ExecuteWriteRequest(0x00).to_bytes()
         raise
     yield from _ask(pdus.ExecuteWriteRequest(0x01), pdus.ExecuteWriteResponse)
+
+
+def _in_so_many(most: int, procedure: Procedure[T]) -> Procedure[T]:
+    """Run a procedure; :class:`ProtocolViolation` where ``most`` requests do not finish it."""
+    response = b""
+    try:
+        request = next(procedure)
+        for _ in range(most):
+            response = yield request
+            request = procedure.send(response)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise ProtocolViolation(f"discovery has no end after {most} requests", pdu=response)
 
 
 def _services(group_type: Uuid) -> Procedure[tuple[FoundService, ...]]:

@@ -19,6 +19,7 @@ from bletest.att.procedures import (
     Refused,
     discover_all,
     exchange_mtu,
+    read,
     read_long,
     write,
     write_command,
@@ -44,6 +45,9 @@ from bletest.faults import FaultPlan
 from bletest.link.host import AttHost
 from bletest.link.pairing_policy import PairingPolicy
 from bletest.uuids import EXTENDED_PROPERTIES
+
+DISCOVERY_TIME = 300.0
+"""Seconds that a discovery may take, beside the intervals of the link that requests wait for."""
 
 DISCONNECTION_TIME = 5.0
 """Seconds that a controller may take to end a link that it was told to end."""
@@ -208,20 +212,32 @@ class ClientLink:
                 await self.connection.drain()
 
     async def discover(self) -> tuple[tuple[FoundService, ...], dict[int, int]]:
-        """Return all services, and the extended properties by declaration handle."""
+        """Return all services, and the extended properties by declaration handle.
+
+        A device that answers each request at the last moment is given up: :class:`NoAnswer`
+        after 300 s, and the time that 1000 requests wait for their turn on a slow link.
+        """
+        timing = self.timing
+        most = DISCOVERY_TIME + 1000 * timing.interval * (1 + timing.latency)
         try:
-            services = await self.driver.run(discover_all())
+            async with asyncio.timeout(most):
+                services = await self.driver.run(discover_all())
+                return services, await self._extended_properties(services)
+        except TimeoutError:
+            raise NoAnswer(f"the discovery had not ended after {most:g} s") from None
         except (Refused, BletestError) as trouble:
             raise await self.explain(trouble, 0, "discover")  # noqa: B904 - its cause is set
+
+    async def _extended_properties(self, services: tuple[FoundService, ...]) -> dict[int, int]:
         extended: dict[int, int] = {}
         for service in services:
             for characteristic in service.characteristics:
                 for descriptor in characteristic.descriptors:
                     if descriptor.uuid == EXTENDED_PROPERTIES:
-                        with suppress(AttributeRefused):
-                            octets = await self.read(descriptor.handle)
+                        with suppress(Refused):
+                            octets = await self.driver.run(read(descriptor.handle))
                             extended[characteristic.handle] = int.from_bytes(octets, "little")
-        return tuple(services), extended
+        return extended
 
     async def exchange(self, pdu: bytes, *, within: float) -> bytes | None:
         """Send any octets; return the next response PDU, None after ``within`` seconds."""
