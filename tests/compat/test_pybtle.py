@@ -410,8 +410,11 @@ def script(text: str, tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
 
 
 def test_ctrl_c_ends_a_script_that_waits_in_a_call(tmp_path: Path) -> None:
+    # What starts this test may ignore the signal, and what is ignored is inherited.
     text = """
+        import signal
         from bletest.compat.pybtle import cmd, gattc
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         client = gattc.gattc(cmd.cmd())
         print("connecting", flush=True)
         client.connect("C0:11:22:33:44:55", "random")
