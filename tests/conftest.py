@@ -1,6 +1,11 @@
+import os
+
 import pytest
 
 from tests.support.everything import import_everything
+
+# The many programs that tests start would each compile everything anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
