@@ -17,6 +17,7 @@ from bletest.client.advertising import Gatherer, Sighting
 from bletest.client.agent import JUST_WORKS
 from bletest.client.link import CallbackFailure, ClientLink
 from bletest.client.reasons import NOT_ESTABLISHED, VANISHED, link_reason
+from bletest.client.signing import SigningKey
 from bletest.contracts.events import AttPdu, Direction, EventSink, LinkEvent, SmpPdu, nowhere
 from bletest.contracts.windows import LinkTiming
 from bletest.errors import (
@@ -107,6 +108,7 @@ class BumbleAdapter:
         self._latest: ClientLink | None = None
         self._address_types: dict[str, bool] = {}
         self._identities: dict[str, str] = {}
+        self._signing_keys: dict[str, SigningKey] = {}
         self._known_to_peers = False
         self._gatherer = Gatherer()
         # The senders heard without HCI, as text, and whether that is a random address.
@@ -246,7 +248,16 @@ class BumbleAdapter:
         finally:
             link.agent = agent
         # Pairing tells the identity behind a resolvable address; keys are kept under that.
-        self._identities[link.address] = link.connection.peer_address.to_string(False)
+        identity = link.connection.peer_address.to_string(False)
+        self._identities[link.address] = identity
+        key = security.signing_key(link, self.device)
+        known = self._signing_keys.get(identity)
+        if key is not None and (known is None or known.csrk != key.csrk):
+            self._signing_keys[identity] = key
+
+    def signing_key(self, link: ClientLink) -> SigningKey | None:
+        """Return the key that writes to the device are signed with, None if it was given none."""
+        return self._signing_keys.get(self._identities.get(link.address, link.address))
 
     def _pairing_config(self, connection: Connection) -> PairingConfig:
         return security.pairing_config(
@@ -273,6 +284,7 @@ class BumbleAdapter:
         """
         address = address.upper()
         identity = self._identities.pop(address, address)
+        self._signing_keys.pop(identity, None)
         forgotten = await security.forget(self.device, identity)
         self._known_to_peers = self._known_to_peers or forgotten
         for link in self.links:

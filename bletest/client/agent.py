@@ -27,7 +27,8 @@ class PairingAgent:
     protection against a man in the middle, ``bonding`` for a bond; ``secure_connections`` False
     leaves it at legacy pairing; ``key_size`` is the longest key that it takes, 7 to 16 octets.
     ``passkey`` is what it enters, and what it shows where it is its part to choose one; ``agrees``
-    what it says of two numbers. ``oob`` is what it knows of the device out of band.
+    what it says of two numbers. ``oob`` is what it knows of the device out of band. ``signing``
+    hands out a key to sign writes with, if the device takes one.
 
     Whatever a method raises ends the pairing, and comes out of ``pair()``.
     """
@@ -43,6 +44,7 @@ class PairingAgent:
         passkey: int | str | None = None,
         agrees: bool = True,
         oob: OutOfBand | None = None,
+        signing: bool = False,
     ) -> None:
         if io not in IO_CAPABILITIES:
             raise UsageMistake(
@@ -61,6 +63,7 @@ class PairingAgent:
         self.key_size = key_size
         self.passkey = None if passkey is None else int(passkey)
         self.agrees = agrees
+        self.signing = signing
         self.shown: int | None = None
         self._oob = oob
 

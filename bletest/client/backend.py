@@ -38,6 +38,7 @@ from bletest.client.errors import to_bleak
 from bletest.client.link import CallbackFailure, ClientLink
 from bletest.client.raw import Unasked
 from bletest.client.services import collection, value_handle
+from bletest.client.signing import signed_write
 from bletest.contracts.windows import LinkTiming
 from bletest.errors import AttributeMissing, BletestError, LinkLost, UsageMistake
 from bletest.uuids import CCCD
@@ -210,6 +211,12 @@ class RawPort:
     async def write(self, handle: int, value: bytes) -> None:
         """Write any attribute by its handle."""
         await self._up().write(handle, value)
+
+    def write_signed(self, handle: int, value: bytes) -> None:
+        """Send a Signed Write Command."""
+        link = self._up()
+        assert self.adapter is not None  # it came with the link
+        signed_write(link, self.adapter.signing_key(link), handle, value)
 
     def _up(self) -> ClientLink:
         if self.link is None:

@@ -325,6 +325,18 @@ class GattClient:
         await self.do("subscribe", named.path, self.subscribe_now(named, listener))
         return partial(self._leave, named, listener)
 
+    def write_signed(self, characteristic: CharacteristicName, value: bytes) -> None:
+        """Send a Signed Write Command; nothing is known of its fate.
+
+        It takes a link that is not encrypted, and a device that was given the client's signing
+        key in an earlier pairing: ``PairingAgent(signing=True)``. :class:`UsageMistake` otherwise.
+        """
+        raw = self._raw("sign writes")
+        named = self.names.characteristic(characteristic)
+        self._check_link()
+        assert named.found.value_handle is not None  # an adapter with raw ATT knows handles
+        raw.write_signed(named.found.value_handle, value)
+
     async def presented(self, characteristic: CharacteristicName) -> tuple[Quantity, ...]:
         """Read a value as its Presentation Format says, or as the several of its Aggregate Format.
 

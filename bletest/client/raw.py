@@ -63,3 +63,6 @@ class RawAtt(Protocol):
 
     async def write(self, handle: int, value: bytes) -> None:
         """Write an attribute that bleak keeps from its callers (a CCCD)."""
+
+    def write_signed(self, handle: int, value: bytes) -> None:
+        """Send a Signed Write Command; :class:`UsageMistake` where that cannot be."""

@@ -9,12 +9,13 @@ from bumble import hci
 from bumble.core import BaseBumbleError, ProtocolError
 from bumble.device import Connection, Device
 from bumble.keys import PairingKeys
-from bumble.pairing import PairingConfig
+from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.smp import OobLegacyContext, OobSharedData
 
 from bletest.client.agent import JUST_WORKS, PairingAgent
 from bletest.client.link import ClientLink
 from bletest.client.reasons import link_reason, pairing_reason
+from bletest.client.signing import SigningKey
 from bletest.errors import AdapterUnusable, BletestError, PairingFailed
 from bletest.link.host import CommandFailed
 from bletest.link.pairing_policy import IO, PairingPolicy
@@ -35,7 +36,14 @@ class AgentPolicy(PairingPolicy):
     """Asks an agent what a pairing asks of a person; what it raises is kept as ``trouble``."""
 
     def __init__(self, agent: PairingAgent, tell: Callable[[str], None]) -> None:
-        super().__init__(IO[agent.io], maximum_encryption_key_size=agent.key_size)
+        keys = PairingDelegate.DEFAULT_KEY_DISTRIBUTION
+        if agent.signing:
+            keys |= PairingDelegate.KeyDistribution.DISTRIBUTE_SIGNING_KEY
+        super().__init__(
+            IO[agent.io],
+            local_initiator_key_distribution=keys,
+            maximum_encryption_key_size=agent.key_size,
+        )
         self._agent = agent
         self._tell = tell
 
@@ -120,6 +128,12 @@ async def pair(link: ClientLink, device: Device) -> None:
         raise
     session = cast("SecurityManager", device.smp_manager).pairing_on(link.connection)
     link.tell("paired", str(session.terms) if session is not None else "")
+
+
+def signing_key(link: ClientLink, device: Device) -> SigningKey | None:
+    """Return the signing key that the latest pairing on the link has handed out, if any."""
+    session = cast("SecurityManager", device.smp_manager).pairing_on(link.connection)
+    return None if session is None or session.own_csrk is None else SigningKey(session.own_csrk)
 
 
 async def bond(device: Device, connection: Connection) -> PairingKeys | None:

@@ -56,6 +56,8 @@ class PairingSession(smp.Session):
     _taken = 0
     _agreed = False
     _open_nonce: bytes | None = None
+    own_csrk: bytes | None = None
+    """The signing key that the peer was given, least significant octet first."""
 
     @property
     def key_size(self) -> int:
@@ -385,8 +387,8 @@ class PairingSession(smp.Session):
             self.send_command(smp.SMP_Identity_Information_Command(identity_resolving_key=irk))
             self.send_identity_address_command()
         if agreed & KeyDistribution.SIGN_KEY:
-            csrk = self.manager.randomness.octets("csrk", 16)
-            self.send_command(smp.SMP_Signing_Information_Command(signature_key=csrk))
+            self.own_csrk = self.manager.randomness.octets("csrk", 16)
+            self.send_command(smp.SMP_Signing_Information_Command(signature_key=self.own_csrk))
         if agreed & KeyDistribution.LINK_KEY:
             self.link_key = self.derive_link_key(self.ltk, self.ct2)
 

@@ -139,7 +139,7 @@ class ScriptedServer:
         signing = PairingDelegate.KeyDistribution.DISTRIBUTE_SIGNING_KEY
         self.device.pairing_config_factory = lambda _: PairingConfig(
             mitm=False,
-            delegate=PairingDelegate(PairingDelegate.NO_OUTPUT_NO_INPUT, keys, keys | signing),
+            delegate=PairingDelegate(PairingDelegate.NO_OUTPUT_NO_INPUT, keys | signing, keys),
             identity_address_type=PairingConfig.AddressType.RANDOM,
         )
         self.device.l2cap_channel_manager.register_fixed_channel(ATT_CID, self._on_att)

@@ -14,6 +14,7 @@ from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.exc import BleakGATTProtocolError
 
 from bletest.client.adapter import BumbleAdapter
+from bletest.client.agent import PairingAgent
 from bletest.client.connecting import make_client
 from bletest.client.gatt import GattClient
 from bletest.link.station import open_station
@@ -77,13 +78,15 @@ class ClientLab:
 
 
 @asynccontextmanager
-async def client_lab(*, mtu: int = 23, connect: bool = True) -> AsyncIterator[ClientLab]:
+async def client_lab(
+    *, mtu: int = 23, connect: bool = True, agent: PairingAgent | None = None
+) -> AsyncIterator[ClientLab]:
     """Switch a scripted server and a client on; ``mtu`` is what the server takes."""
     air = VirtualLink(seed=5)
     async with ScriptedServer(air, mtu=mtu) as server:
         station = await open_station(air, name="client", address=None, rng=random.Random(7))
         adapter = BumbleAdapter(station)
-        client = make_client(adapter, server.address, address_type="random")
+        client = make_client(adapter, server.address, address_type="random", agent=agent)
         try:
             lab = ClientLab(server, client)
             if connect:
@@ -116,3 +119,4 @@ what the server was sent, octet by octet, and what the caller got. After each ca
 connects again and reads."""
 case = CLIENT.case
 unconnected = partial(client_lab, connect=False)
+signing = partial(client_lab, agent=PairingAgent(io="no_input_no_output", mitm=False, signing=True))

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bletest.att import procedures
-from bletest.errors import ProtocolViolation
+from bletest.errors import ProtocolViolation, UsageMistake
 from tests.conformance.client.reading import (
     AUTHENTICATION,
     AUTHORIZATION,
@@ -14,8 +14,9 @@ from tests.conformance.client.reading import (
     KEY_SIZE,
     errors,
 )
-from tests.conformance.client.registry import ClientLab, case
+from tests.conformance.client.registry import ClientLab, case, signing
 from tests.support.scripted_server import COMMANDS, LONG, RELIABLE, SHORT, error, u16
+from tests.support.signing import signature
 
 WRITE_NOT_PERMITTED = 0x03
 PARTS = [bytes(range(100, 118)), bytes(range(118, 136)), bytes(range(136, 150))]
@@ -35,6 +36,36 @@ async def without_response(lab: ClientLab) -> None:
     await asyncio.sleep(1)
     assert lab.received == [b"\x52" + u16(COMMANDS) + b"go"]
     assert lab.server.value(COMMANDS) == b"go"
+
+
+@case("GATT/CL/GAW/BV-02-C", on=signing)
+async def signed(lab: ClientLab) -> None:
+    await lab.client.pair()
+    keystore = lab.server.device.keystore
+    assert keystore is not None
+    [(_, keys)] = await keystore.get_all()
+    assert keys.csrk is not None
+    assert any(keys.csrk.value)
+    with pytest.raises(UsageMistake, match="not encrypted"):
+        lab.client.write_signed(COMMANDS, b"go")
+    counter = 0
+    for value in (b"go", b"", bytes(8)):
+        # The counter goes on where it was on the link before.
+        await lab.client.reconnect()
+        lab.server.forget()
+        for _ in range(2):
+            lab.client.write_signed(COMMANDS, value)
+        await asyncio.sleep(1)
+        message = b"\xd2" + u16(COMMANDS) + value
+        expected = []
+        for _ in range(2):
+            expected.append(message + signature(message, counter, keys.csrk.value))
+            counter += 1
+        assert lab.received == expected
+        assert not lab.client.is_encrypted
+    with pytest.raises(UsageMistake, match="8 octets"):
+        lab.client.write_signed(COMMANDS, bytes(9))
+    assert lab.received == expected
 
 
 @case("GATT/CL/GAW/BV-03-C")
