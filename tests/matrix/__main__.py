@@ -5,6 +5,7 @@ does. It takes some minutes, because most lanes keep real time. Arguments name t
 keep to.
 """
 
+import argparse
 import os
 import sys
 from collections import Counter
@@ -42,4 +43,9 @@ def _summary(verdicts: Verdicts) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
+    parser.add_argument("profile", nargs="*", help="a shipped profile to keep to")
+    wanted = parser.parse_args().profile
+    for unknown in set(wanted) - shipped().keys():
+        parser.error(f"{unknown} is none of {', '.join(sorted(shipped()))}")
+    sys.exit(main(wanted))
