@@ -66,8 +66,15 @@ class DeviceAgent(PairingAgent):
         return OutOfBand(confirm=shared.c, random=shared.r)
 
     def begin(self) -> None:
-        """Remember where the console stands."""
+        """Remember where the console stands; raise what is known not to work."""
         super().begin()
+        # Known before anything is sent: a device takes a pairing that was given up for a guess.
+        if self._peripheral is None and self.mitm and self.passkey is None:
+            console = self._security.passkey_console is not None and self._firmware is not None
+            if self._security.io == "display_only" and not console:
+                raise self._unknown("the passkey that the device shows is not known here")
+            if self._security.io == "keyboard_only":
+                raise self._unknown("nobody types the passkey at the device")
         if self._firmware is not None:
             self._console_from = self._firmware.end_of_output()
 

@@ -35,9 +35,9 @@ LANES = (
     # To the tests it is a real device, which nobody may move unless told so.
     Lane(
         "HCI port",
-        ("--ble-allow=actuates", "--ble-allow=irreversible"),
+        ("--ble-allow=actuates,resets,wears,irreversible",),
         served=True,
-        without=frozenset({"peripheral_control", "wake"}),
+        without=frozenset({"peripheral_control", "wake", "passkey"}),
     ),
 )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bletest.bench.pairing import DeviceAgent
 from bletest.bench.settings import DeviceSelector, SelectBy, Settings
 from bletest.errors import BenchTrouble, CapabilityMissing
 from bletest.link.port_spec import parse_port
+from bletest.profile import load, shipped
 from bletest.profile.security import SecuritySpec
 from tests.security.support import text_of
 from tests.support.serving import BLETEST
@@ -145,3 +147,15 @@ def test_the_fixture_answers_right_and_can_be_overridden(pytester: pytest.Pytest
     result = pytester.runpytest("-p", "no:randomly", "--ble-profile", "safe.yaml", "-rs")
     result.assert_outcomes(passed=3, skipped=1)
     result.stdout.fnmatch_lines(["*nobody is here*"])
+
+
+@pytest.mark.parametrize(
+    ("io", "said"), [("display_only", "is not known here"), ("keyboard_only", "nobody types")]
+)
+def test_a_passkey_that_cannot_be_known_is_missed_before_anything_is_sent(
+    io: str, said: str
+) -> None:
+    security = replace(load(shipped()["pin_safe"]).security, io=io)
+    with pytest.raises(CapabilityMissing, match=said):
+        DeviceAgent(security).begin()
+    DeviceAgent(replace(security, passkey=123456)).begin()
