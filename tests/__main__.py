@@ -5,7 +5,6 @@ the number of tools that failed. ``--only NAME`` runs one of them.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -14,15 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
-# Some tests wait for other programs: a worker more than there are processors has their time.
-WORKERS = str((os.cpu_count() or 1) + 1)
-
 TOOLS: dict[str, list[str]] = {
     "lint": [sys.executable, "-m", "ruff", "check", "."],
     "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
     "types": [sys.executable, "-m", "mypy"],
     "imports": [str(BIN / "lint-imports")],
-    "pytest": [sys.executable, "-m", "pytest", "-q", "-n", WORKERS],
+    "pytest": [sys.executable, "-m", "pytest", "-q", "-n", "auto"],
 }
 
 
